@@ -1,0 +1,16 @@
+//! What a journal record is: identifiers, evidence, payloads, framing, the hash chain and the fold to run state.
+//!
+//! This crate knows nobody and does no I/O. Everything in it is frozen by golden files: enums are append-only,
+//! integers have a fixed width, there are no floats, hash maps or `usize` (see `SCHEMA.md`).
+
+mod fact;
+mod ids;
+mod payload;
+mod record;
+
+pub use fact::{Channel, DatabaseRole, Fact, Power, Tri};
+pub use ids::{Digest, RunId, Seq, Token, UnixMillis};
+pub use payload::{
+    Attempt, Direction, End, Kind, Mode, OpenItem, Operator, Payload, PlannedStep, Refs, TableRow, Verdict,
+};
+pub use record::{Record, SchemaVersion};

@@ -1,0 +1,14 @@
+//! The state machines of hamn and their steps: what to run, where, how to judge the answer, how to undo it.
+//!
+//! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
+
+pub mod known;
+pub mod model;
+pub mod script;
+pub mod step;
+pub mod table;
+
+pub use known::Known;
+pub use script::{Action, ActionResult, Command, Output, Script, Stdin};
+pub use step::{Judgement, Observed, Place, Step};
+pub use table::{Context, Guard, Request, Row, Workflow};

@@ -1,0 +1,181 @@
+//! The transition table: the whole truth about a workflow. Engine, plan, diagrams and tests are generated from it.
+
+use std::fmt;
+
+use journal_schema::{Digest, Kind, RunId, TableRow};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    known::Known,
+    model::{NodeId, Pair},
+    step::Step,
+};
+
+/// What the operator asked for. Part of the journal (as JSON).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The machine that is to be in service afterwards.
+    pub target: NodeId,
+    /// The consented loss: `true` only if the operator typed the stronger consent for an unknown bound.
+    pub accept_unknown_loss: bool,
+    /// Name of the person, for claims.
+    pub operator: String,
+    /// Host that runs hamn, for claims.
+    pub host: String,
+}
+
+/// What a plan or a guard may look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The configuration.
+    pub pair: &'a Pair,
+    /// The evidence so far.
+    pub known: &'a Known,
+    /// The request.
+    pub request: &'a Request,
+    /// The run.
+    pub run: RunId,
+}
+
+impl Context<'_> {
+    /// The machine to be in service.
+    pub fn target(&self) -> &crate::model::Node {
+        self.pair.node(self.request.target)
+    }
+
+    /// The other machine: the one to be fenced or stepped down.
+    pub fn other(&self) -> &crate::model::Node {
+        self.pair.node(self.request.target.other())
+    }
+}
+
+/// A condition on the evidence, under which a transition is taken.
+#[derive(Clone, Copy)]
+pub struct Guard {
+    /// Name, as it reads in plan and journal.
+    pub name: &'static str,
+    /// The condition. Pure.
+    pub holds: fn(&Context<'_>) -> bool,
+}
+
+impl Guard {
+    /// No condition.
+    pub const ALWAYS: Self = Self { name: "always", holds: |_| true };
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// States of a workflow: an enum with names.
+pub trait State: Copy + Eq + fmt::Debug + 'static {
+    /// All states, in the order of the story.
+    const ALL: &'static [Self];
+    /// Name as in the journal: the variant's name.
+    fn name(self) -> &'static str;
+    /// What holds in it, one line.
+    fn about(self) -> &'static str;
+}
+
+/// One row of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<S> {
+    /// State left.
+    pub from: S,
+    /// Name, unique in the table.
+    pub name: &'static str,
+    /// State entered.
+    pub to: S,
+    /// Reversible, pivot, forward.
+    pub kind: Kind,
+    /// When, if several leave `from`.
+    pub guard: Guard,
+    /// The steps, planned when the transition is taken.
+    pub steps: fn(&Context<'_>) -> Vec<Step>,
+}
+
+/// A workflow with its states erased to names: what the engine runs.
+#[derive(Debug, Clone)]
+pub struct Workflow {
+    /// `failover`, …
+    pub name: &'static str,
+    /// What it is for, one line.
+    pub about: &'static str,
+    /// States: name, what holds.
+    pub states: Vec<(&'static str, &'static str)>,
+    /// Rows.
+    pub rows: Vec<Row<StateName>>,
+    /// Where a run starts.
+    pub initial: StateName,
+    /// Where it is done.
+    pub goal: StateName,
+}
+
+/// Name of a state; only [`Workflow::new`] makes one, from an enum value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StateName(&'static str);
+
+impl StateName {
+    /// The text.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl Workflow {
+    /// Erases the enum of a constant table.
+    pub fn new<S: State>(name: &'static str, about: &'static str, rows: &[Row<S>], initial: S, goal: S) -> Self {
+        Self {
+            name,
+            about,
+            states: S::ALL.iter().map(|s| (s.name(), s.about())).collect(),
+            rows: rows
+                .iter()
+                .map(|r| Row {
+                    from: StateName(r.from.name()),
+                    name: r.name,
+                    to: StateName(r.to.name()),
+                    kind: r.kind,
+                    guard: r.guard,
+                    steps: r.steps,
+                })
+                .collect(),
+            initial: StateName(initial.name()),
+            goal: StateName(goal.name()),
+        }
+    }
+
+    /// Rows that leave a state.
+    pub fn leaving<'a>(&'a self, state: &'a str) -> impl Iterator<Item = &'a Row<StateName>> {
+        self.rows.iter().filter(move |r| r.from.0 == state)
+    }
+
+    /// The row of that name.
+    pub fn row(&self, name: &str) -> Option<&Row<StateName>> {
+        self.rows.iter().find(|r| r.name == name)
+    }
+
+    /// The table for the journal.
+    pub fn table(&self) -> Vec<TableRow> {
+        self.rows
+            .iter()
+            .map(|r| TableRow {
+                from: r.from.0.to_owned(),
+                transition: r.name.to_owned(),
+                to: r.to.0.to_owned(),
+                kind: r.kind,
+            })
+            .collect()
+    }
+
+    /// Digest of the table: a journal of another one is refused for resume.
+    pub fn digest(&self) -> Digest {
+        let mut text = format!("{}\n{}\n{}\n", self.name, self.initial.0, self.goal.0);
+        for r in &self.rows {
+            text.push_str(&format!("{}\t{}\t{}\t{:?}\t{}\n", r.from.0, r.name, r.to.0, r.kind, r.guard.name));
+        }
+        Digest::of(text.as_bytes())
+    }
+}
