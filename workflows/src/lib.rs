@@ -7,6 +7,7 @@ pub mod model;
 pub mod script;
 pub mod step;
 pub mod table;
+pub mod vocabulary;
 
 pub use known::Known;
 pub use script::{Action, ActionResult, Command, Output, Script, Stdin};

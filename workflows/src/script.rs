@@ -251,6 +251,10 @@ impl ActionResult {
 pub struct Output {
     /// The results.
     pub results: Vec<ActionResult>,
+    /// When the script was sent, by the clock of the machine that runs hamn, milliseconds since 1970; 0: unknown.
+    pub sent_ms: u64,
+    /// How long the answer took, milliseconds.
+    pub took_ms: u64,
 }
 
 impl Output {
@@ -273,7 +277,8 @@ impl Output {
     /// Splits after the first `n` results: effect and the probe that follows it in the same job.
     pub fn split(mut self, n: usize) -> (Self, Self) {
         let tail = if n <= self.results.len() { self.results.split_off(n) } else { Vec::new() };
-        (self, Self { results: tail })
+        let after = Self { results: tail, sent_ms: self.sent_ms, took_ms: self.took_ms };
+        (self, after)
     }
 
     /// The last `limit` bytes of all output, for the journal.

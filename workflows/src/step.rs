@@ -110,6 +110,8 @@ pub struct Step {
     pub volatile: bool,
     /// The run goes on without it; failure becomes an open item.
     pub optional: bool,
+    /// What it means that the place cannot be reached (never started); `None`: the step has not run and the engine tries again.
+    pub unreachable: Option<Judgement>,
     /// Looked at before the effect. `false` only where the effect is cheap and harmless to repeat.
     pub look_first: bool,
     /// Item opened when it succeeded (a temporary change) or, if `optional`, when it failed.
@@ -141,6 +143,7 @@ impl Step {
             retry_pause_ms: 500,
             volatile: false,
             optional: false,
+            unreachable: None,
             look_first: true,
             opens: None,
             closes: Vec::new(),
@@ -162,15 +165,10 @@ impl Step {
         Self { mode, script, judge_effect: judge_exit_codes(), ..Self::observe(id, title, place, probe, judge_probe) }
     }
 
-    /// The job of the effect: the script, then the probe. The first `script.actions.len()` results are the effect's.
+    /// The job of the effect: the script, then the probe. The first `script.actions.len()` results are the effect's. When an
+    /// action of the effect stops the script the probe is not run; its results are then *not run*, which no judge takes for an answer.
     pub fn job(&self) -> Script {
-        self.script.clone().followed_by(&self.probe_after())
-    }
-
-    /// The probe as it follows the effect in the job: it is run whatever the effect's exit codes were? No: a script whose action
-    /// failed stops, and the probe is then asked for on its own.
-    fn probe_after(&self) -> Script {
-        self.probe.clone()
+        self.script.clone().followed_by(&self.probe)
     }
 
     /// Judges a finished job.

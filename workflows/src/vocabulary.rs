@@ -1,0 +1,250 @@
+//! Every program call that a step may make, as a typed constructor. The steps use nothing else; the simulator interprets exactly
+//! these; the practice hosts provide exactly these programs. Texts and exit codes are those of Debian 12 unless a note says otherwise.
+
+use crate::{
+    model::{Fence, Node, Pair, Postgres, Xcat},
+    script::{Command, StdinPart},
+};
+
+/// SQL texts. The simulator matches them to the letter.
+pub mod sql {
+    /// One row: role (`primary`|`standby`), system identifier, timeline.
+    pub const ROLE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END, (SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint())";
+    /// One row: end of received and of replayed log (bytes from 0/0; empty when null), last replayed commit (ms since 1970; empty),
+    /// last message from the primary (ms; empty when no receiver runs), receiver status (`streaming` or empty), server's clock (ms).
+    pub const STANDBY_POSITION: &str = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint, pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, (extract(epoch from pg_last_xact_replay_timestamp()) * 1000)::bigint, (SELECT (extract(epoch from last_msg_receipt_time) * 1000)::bigint FROM pg_stat_wal_receiver), (SELECT status FROM pg_stat_wal_receiver), (extract(epoch from clock_timestamp()) * 1000)::bigint";
+    /// One row: end of written log (bytes), number of streaming standbys, number of synchronous ones.
+    pub const PRIMARY_POSITION: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint, (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'), (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))";
+    /// One row: `t` when promoted within 60 s.
+    pub const PROMOTE: &str = "SELECT pg_promote(true, 60)";
+    /// One row: number of nodes in the xCAT database.
+    pub const CLUSTER_NODES: &str = "SELECT count(*) FROM nodelist";
+    /// One row: number of lines of pg_hba.conf that the server cannot read.
+    pub const HBA_ERRORS: &str = "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL";
+    /// One row: what the server listens on: `*` or a comma list.
+    pub const LISTEN: &str = "SHOW listen_addresses";
+    /// One row: `t`. Reads pg_hba.conf again.
+    pub const RELOAD: &str = "SELECT pg_reload_conf()";
+}
+
+/// Content of a file; exit 1 and an empty output when it is absent.
+pub fn cat(path: &str) -> Command {
+    Command::new(["cat", path])
+}
+
+/// Pinned identity of the machine: 32 hexadecimal digits.
+pub fn machine_id() -> Command {
+    cat("/etc/machine-id")
+}
+
+/// Changes at every boot.
+pub fn boot_id() -> Command {
+    cat("/proc/sys/kernel/random/boot_id")
+}
+
+/// Host name as the kernel has it.
+pub fn host_name() -> Command {
+    Command::new(["hostname"])
+}
+
+/// Sets the host name until the next boot.
+pub fn set_host_name(name: &str) -> Command {
+    Command::new(["hostname", name])
+}
+
+/// Clock: nanoseconds since 1970.
+pub fn clock() -> Command {
+    Command::new(["date", "+%s%N"])
+}
+
+/// IPv4 addresses: lines such as `2: eth0    inet 10.77.0.11/24 brd 10.77.0.255 scope global eth0\       valid_lft …`.
+pub fn addresses() -> Command {
+    Command::new(["ip", "-o", "-4", "addr", "show"])
+}
+
+/// Configures an address until the next boot. Exit 2 and `RTNETLINK answers: File exists` when it is there.
+pub fn address_add(address: &str, prefix: u8, interface: &str) -> Command {
+    Command::new(["ip", "addr", "add", &format!("{address}/{prefix}"), "dev", interface])
+}
+
+/// Takes an address away. Exit 2 and `RTNETLINK answers: Cannot assign requested address` when it is not there.
+pub fn address_del(address: &str, prefix: u8, interface: &str) -> Command {
+    Command::new(["ip", "addr", "del", &format!("{address}/{prefix}"), "dev", interface])
+}
+
+/// Address-conflict probe (RFC 5227): exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such interface.
+pub fn arp_probe(address: &str, interface: &str) -> Command {
+    Command::new(["arping", "-D", "-c", "3", "-i", "0.3", "-w", "2", "-I", interface, address])
+}
+
+/// Does anybody answer for the address? Exit 0 with lines `Unicast reply from … [MAC]`, 1 silence.
+pub fn arp_ask(address: &str, interface: &str) -> Command {
+    Command::new(["arping", "-f", "-c", "2", "-w", "2", "-I", interface, address])
+}
+
+/// Gratuitous ARP, request form (`-U`) or reply form (`-A`), `count` times, one a second (trap 14).
+pub fn arp_announce(address: &str, interface: &str, reply: bool, count: u8) -> Command {
+    let form = if reply { "-A" } else { "-U" };
+    Command::new(["arping", form, "-c", &count.to_string(), "-I", interface, address]).timeout(u32::from(count) + 10)
+}
+
+/// Calls a fence agent: options on standard input, the password read from its file on the spot. `action`: `off`, `on`, `status`.
+/// `status` prints `Status: ON` (exit 0) or `Status: OFF` (exit 2); `off` prints `Success: Powered OFF` or `Success: Already OFF`.
+pub fn fence(fence: &Fence, action: &str) -> Option<Command> {
+    match fence {
+        Fence::Agent { agent, options, password_file, .. } => {
+            let mut parts = vec![StdinPart::Text(format!("action={action}\n"))];
+            parts.extend(options.iter().map(|(k, v)| StdinPart::Text(format!("{k}={v}\n"))));
+            if let Some(path) = password_file {
+                parts.push(StdinPart::Text("password=".into()));
+                parts.push(StdinPart::SecretFile(path.clone()));
+                parts.push(StdinPart::Text("\n".into()));
+            }
+            Some(Command::new([agent.as_str()]).stdin(parts).timeout(60))
+        }
+        Fence::Command { argv, .. } => Some(Command::new(argv.iter().map(String::as_str).chain([action])).timeout(60)),
+        Fence::Attestation => None,
+    }
+}
+
+/// Asks the device who it is: `System GUID  : 11223344-…` (ipmitool), or the `identity` answer of a fence command.
+/// `None` where nothing is pinned.
+pub fn fence_identity(fence: &Fence) -> Option<Command> {
+    match fence {
+        Fence::Agent { options, password_file, guid: Some(_), .. } => {
+            let get =
+                |names: &[&str]| options.iter().find(|(k, _)| names.contains(&k.as_str())).map(|(_, v)| v.clone());
+            let mut argv: Vec<String> = ["ipmitool", "-I", "lanplus"].map(String::from).to_vec();
+            argv.extend(["-H".into(), get(&["ip", "ipaddr"])?]);
+            if let Some(port) = get(&["ipport", "port"]) {
+                argv.extend(["-p".into(), port]);
+            }
+            if let Some(user) = get(&["username", "login"]) {
+                argv.extend(["-U".into(), user]);
+            }
+            if let Some(cipher) = get(&["cipher"]) {
+                argv.extend(["-C".into(), cipher]);
+            }
+            if let Some(path) = password_file {
+                argv.extend(["-f".into(), path.clone()]);
+            }
+            argv.extend(["mc".into(), "guid".into()]);
+            Some(Command::new(argv).timeout(30))
+        }
+        Fence::Command { argv, identity: Some(_) } => {
+            Some(Command::new(argv.iter().map(String::as_str).chain(["identity"])).timeout(30))
+        }
+        _ => None,
+    }
+}
+
+/// Controls a service: the template with `{action}` replaced (`start`, `stop`, `restart`, `status`).
+pub fn control(template: &[String], action: &str) -> Command {
+    Command::new(template.iter().map(|w| w.replace("{action}", action))).timeout(120)
+}
+
+/// Is a service started at boot? Prints `yes`, `no` or `unknown` (systemd, else the rc?.d links).
+pub fn at_boot(service: &str) -> Command {
+    const SCRIPT: &str = "if systemctl is-system-running >/dev/null 2>&1 || [ -d /run/systemd/system ]; then \
+         case $(systemctl is-enabled \"$1\" 2>/dev/null) in enabled|enabled-runtime|generated) echo yes;; disabled|masked|static) echo no;; *) echo unknown;; esac; \
+         elif ls /etc/rc[2345].d/S[0-9][0-9]\"$1\" >/dev/null 2>&1; then echo yes; \
+         elif [ -d /etc/rc2.d ]; then echo no; else echo unknown; fi";
+    Command::new(["sh", "-c", SCRIPT, "at-boot", service])
+}
+
+/// Number of processes of xcatd (facts: they outlive `stop` for up to a second).
+pub fn xcatd_processes() -> Command {
+    Command::new(["sh", "-c", "ps -e -o args= | grep -c '^xcatd: ' || :"])
+}
+
+/// Number of running restores into the database (trap 22).
+pub fn restore_processes() -> Command {
+    Command::new(["sh", "-c", "ps -e -o args= | grep -v grep | grep -c -E '(^|/)(pg_restore|restorexCATdb)' || :"])
+}
+
+/// Every line of every crontab as `PATH:LINE`. Exit 0 also when there is none.
+pub fn crontabs() -> Command {
+    const SCRIPT: &str = "for f in /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/*; do \
+         [ -f \"$f\" ] && sed \"s|^|$f:|\" \"$f\"; done; :";
+    Command::new(["sh", "-c", SCRIPT])
+}
+
+/// One SQL text through `psql` as the server's owner: columns separated by `|`. Exit 2: no connection.
+pub fn psql(pg: &Postgres, database: &str, text: &str) -> Command {
+    let program = format!("{}/psql", pg.bin_dir);
+    let port = pg.port.to_string();
+    Command::new([&program, "-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-p", &port, "-d", database, "-c", text])
+        .user(&pg.os_user)
+        .env("PGCONNECT_TIMEOUT", "5")
+        .timeout(20)
+}
+
+/// [`sql::PROMOTE`] with its own time limit.
+pub fn promote(pg: &Postgres) -> Command {
+    psql(pg, "postgres", sql::PROMOTE).timeout(90)
+}
+
+/// `pg_controldata`: lines such as `Latest checkpoint location:           0/5000028` and `Database cluster state:               shut down`.
+pub fn controldata(pg: &Postgres) -> Command {
+    Command::new([format!("{}/pg_controldata", pg.bin_dir), "-D".into(), pg.data_dir.clone()]).user(&pg.os_user)
+}
+
+/// Lets the server read its configuration without starting: exit 0 when it can (trap 49).
+pub fn config_test(pg: &Postgres) -> Command {
+    Command::new([
+        format!("{}/postgres", pg.bin_dir),
+        "-D".into(),
+        pg.data_dir.clone(),
+        "-c".into(),
+        format!("config_file={}/postgresql.conf", pg.config_dir),
+        "-C".into(),
+        "listen_addresses".into(),
+    ])
+    .user(&pg.os_user)
+}
+
+/// An xCAT command by its name, with absolute path, the environment that it wants and a time limit (facts: it can hang for ever).
+pub fn xcat(xcat: &Xcat, name: &str, arguments: &[&str]) -> Command {
+    const SBIN: [&str; 5] = ["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf"];
+    let dir = if SBIN.contains(&name) { "sbin" } else { "bin" };
+    let root = &xcat.root;
+    Command::new([format!("{root}/{dir}/{name}")].into_iter().chain(arguments.iter().map(|a| (*a).to_owned())))
+        .env("XCATROOT", root)
+        .env("PATH", &format!("{root}/bin:{root}/sbin:/usr/sbin:/usr/bin:/sbin:/bin"))
+        .env("HOME", "/root")
+        .timeout(xcat.call_timeout_s)
+}
+
+/// Path of a file of hamn on a managed node.
+pub fn node_file(pair: &Pair, name: &str) -> String {
+    format!("{}/{name}", pair.node_dir)
+}
+
+/// Path of the epoch on a managed node: a decimal number.
+pub fn epoch_path(pair: &Pair) -> String {
+    node_file(pair, "epoch")
+}
+
+/// Path of the claim on a managed node (a directory).
+pub fn claim_path(pair: &Pair) -> String {
+    node_file(pair, "claim")
+}
+
+/// Command that tells whether a TCP port of a node answers, from where it runs: exit 0 yes. bash's /dev/tcp is not in POSIX sh, so: `nc`-free, by `psql`'s sibling `pg_isready`.
+pub fn database_answers(pg: &Postgres, address: &str) -> Command {
+    Command::new([
+        format!("{}/pg_isready", pg.bin_dir),
+        "-q".into(),
+        "-t".into(),
+        "2".into(),
+        "-h".into(),
+        address.into(),
+        "-p".into(),
+        pg.port.to_string(),
+    ])
+}
+
+/// The interface and service address of a node, for the `ip` and `arping` calls.
+pub fn service_on<'a>(pair: &'a Pair, node: &'a Node) -> (&'a str, u8, &'a str) {
+    (&pair.service.address, pair.service.prefix, &node.interface)
+}
