@@ -3,5 +3,6 @@
 //! The house is described in `ARCHITECTURE.md`. Inside this crate `cli` → `runner` → `engine` → {`journal`, `remote`};
 //! nothing points back up.
 
+pub mod engine;
 pub mod journal;
 pub mod remote;
