@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use journal_schema::{Direction, End, Payload, StepStatus, Token, Verdict};
+use journal_schema::{Attempt, Direction, End, Payload, StepStatus, Token, Verdict};
 use workflows::{Judgement, Step, step::Undo};
 
 use crate::remote::Answer as JobAnswer;
@@ -23,15 +23,15 @@ impl Drive<'_> {
         loop {
             self.may_go_on()?;
             let here = self.ledger.read(|v| {
-                let open = v.state.open.as_ref().map(|o| (o.row.clone(), o.planned_at));
-                open.or_else(|| v.state.taken.last().map(|t| (t.row.clone(), t.planned_at)))
+                let open = v.state.open.as_ref().map(|o| (o.row.clone(), o.facts));
+                open.or_else(|| v.state.taken.last().map(|t| (t.row.clone(), t.facts)))
             });
-            let Some((row, planned_at)) = here else {
+            let Some((row, facts)) = here else {
                 let summary = format!("{} rolled back", self.engine.workflow.name);
                 self.ledger.write(Payload::Finished { end: End::RolledBack, summary }).await?;
                 return Ok(Ending::RolledBack);
             };
-            let mut steps = self.plan_as_then(&row.transition, planned_at)?;
+            let mut steps = self.plan_as_then(&row.transition, facts)?;
             steps.sort_by_key(|s| std::cmp::Reverse(s.stage));
             for step in &steps {
                 self.may_go_on()?;
@@ -46,7 +46,7 @@ impl Drive<'_> {
         let Some(undo) = &step.undo else { return Ok(()) };
         let (ours, undone) = self.ledger.read(|v| {
             let state = v.state.steps.get(&step.id);
-            let ours = state.is_some_and(|s| s.last_attempt(Direction::Forward).is_some());
+            let ours = state.is_some_and(|s| s.last_attempt(Direction::Forward) > Attempt(0));
             (ours, state.is_some_and(|s| matches!(s.status, StepStatus::Undone)))
         });
         if !ours || undone {
@@ -102,16 +102,11 @@ impl Drive<'_> {
         }
     }
 
-    async fn undo_once(
-        &self,
-        step: &Step,
-        undo: &Undo,
-        attempt: journal_schema::Attempt,
-        token: &Token,
-    ) -> Result<Tried, Halt> {
+    async fn undo_once(&self, step: &Step, undo: &Undo, attempt: Attempt, token: &Token) -> Result<Tried, Halt> {
         let script = undo.script.clone().followed_by(&undo.probe);
         let limit = Duration::from_secs(undo.timeout_s.into());
-        let unknown = |why: String| Tried { judgement: Judgement::unknown(why, Vec::new()), hopeless: false, output: None };
+        let unknown =
+            |why: String| Tried { judgement: Judgement::unknown(why, Vec::new()), hopeless: false, output: None };
         let tried = match self.job(step, token, &script, limit).await {
             Reached::Answer(JobAnswer::Finished(output)) => Tried::judged((undo.judge)(&output), output),
             Reached::Answer(other) => unknown(format!("the job's answer was {other:?}")),

@@ -1,7 +1,7 @@
 //! Takes transitions until the goal.
 
 use futures_util::future::join_all;
-use journal_schema::{End, Payload, Seq};
+use journal_schema::{End, Payload};
 use workflows::{Context, Known, Step, table::StateName};
 
 use super::{Drive, Ending, halt::Halt, life::Went};
@@ -28,7 +28,7 @@ impl Drive<'_> {
                 return Ok(Ending::Done);
             }
             let steps = match open {
-                Some(transition) => self.plan_again(&transition).await?,
+                Some(transition) => self.plan_again(&transition)?,
                 None => self.plan(&state).await?,
             };
             match self.carry_out_all(&steps).await {
@@ -52,8 +52,7 @@ impl Drive<'_> {
     async fn plan(&self, state: &str) -> Result<Vec<Step>, Halt> {
         let known = self.ledger.read(|v| v.known.clone());
         let context = self.context(&known);
-        let fitting: Vec<_> =
-            self.engine.workflow.leaving(state).filter(|row| (row.guard.holds)(&context)).collect();
+        let fitting: Vec<_> = self.engine.workflow.leaving(state).filter(|row| (row.guard.holds)(&context)).collect();
         let [row] = fitting[..] else {
             return Err(Halt::Bug(format!("{} transitions leave {state} on this evidence, not one", fitting.len())));
         };
@@ -66,16 +65,16 @@ impl Drive<'_> {
 
     /// The steps of the open transition, planned again from what was known then. They must be the journaled ones to the letter:
     /// a script that differs from the one that may have run must not be taken for it.
-    async fn plan_again(&self, transition: &str) -> Result<Vec<Step>, Halt> {
-        let planned_at = self.ledger.read(|v| v.state.open.as_ref().map(|o| o.planned_at)).unwrap_or(Seq(0));
-        self.plan_as_then(transition, planned_at)
+    fn plan_again(&self, transition: &str) -> Result<Vec<Step>, Halt> {
+        let facts = self.ledger.read(|v| v.state.open.as_ref().map_or(0, |o| o.facts));
+        self.plan_as_then(transition, facts)
     }
 
     /// The steps of any transition that was taken, as they were planned.
-    pub(super) fn plan_as_then(&self, transition: &str, planned_at: Seq) -> Result<Vec<Step>, Halt> {
+    pub(super) fn plan_as_then(&self, transition: &str, facts: usize) -> Result<Vec<Step>, Halt> {
         let row = self.engine.workflow.row(transition);
         let row = row.ok_or_else(|| Halt::Bug(format!("no transition {transition}")))?;
-        let known = self.ledger.known_before(planned_at);
+        let known = self.ledger.known_of(facts);
         let steps = (row.steps)(&self.context(&known));
         for step in &steps {
             let now = step.planned(&self.engine.pair);

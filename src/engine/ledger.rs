@@ -83,11 +83,11 @@ impl Ledger {
         look(&self.view.read().expect("no panic holds this lock"))
     }
 
-    /// What was known when the records below `before` were all there were: a transition is planned again from exactly that.
-    pub(super) fn known_before(&self, before: Seq) -> Known {
+    /// What was known when there were so many facts: a transition is planned again from exactly that.
+    pub(super) fn known_of(&self, facts: usize) -> Known {
         self.read(|view| {
             let mut known = Known::default();
-            view.state.evidence.iter().filter(|(seq, _)| *seq < before).for_each(|(_, fact)| known.learn(fact));
+            view.state.evidence[..facts].iter().for_each(|(_, fact)| known.learn(fact));
             known
         })
     }

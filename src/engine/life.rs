@@ -186,13 +186,7 @@ impl Drive<'_> {
     }
 
     /// What became of a try that nobody knows the end of: first the token, then the probe, then the operator.
-    pub(super) async fn settle(
-        &self,
-        step: &Step,
-        attempt: Attempt,
-        token: &Token,
-        at: &str,
-    ) -> Result<Tried, Halt> {
+    pub(super) async fn settle(&self, step: &Step, attempt: Attempt, token: &Token, at: &str) -> Result<Tried, Halt> {
         let here = self.engine.remote.at(step.place);
         let reached = if here == at {
             // Sent again under the same token: if it was launched before, this only waits for it.
@@ -235,9 +229,17 @@ impl Drive<'_> {
                 },
                 None => Tried::hopeless(format!("not reached, nothing was started: {why}")),
             },
-            Reached::Unknown(why) => Tried::unknown(format!("the connection was lost while it may have been running: {why}")),
+            Reached::Unknown(why) => {
+                Tried::unknown(format!("the connection was lost while it may have been running: {why}"))
+            }
             Reached::Wrong(why) => Tried::hopeless(format!("wrong machine: {why}")),
         };
+        let mut tried = tried;
+        if step.optional && step.mode == Mode::Idempotent && tried.judgement.verdict == Verdict::Unknown {
+            // The run goes on without it: its item stays open, and nobody builds on its effect.
+            tried.judgement.verdict = Verdict::Failed;
+            tried.judgement.why = format!("not known to hold: {}", tried.judgement.why);
+        }
         self.write_outcome(step, Direction::Forward, attempt, &tried).await?;
         Ok(tried)
     }
@@ -312,17 +314,14 @@ impl Drive<'_> {
         self.ledger.read(|v| match v.state.steps.get(&step.id).map(|s| &s.status) {
             Some(
                 StepStatus::Intended { direction, attempt, token, at }
-                | StepStatus::Unknown { direction, attempt, token, at, .. },
+                | StepStatus::Unknown { direction, attempt, token: Some(token), at, .. },
             ) if *direction == way => Some((*attempt, token.clone(), at.clone())),
             _ => None,
         })
     }
 
     pub(super) fn next_attempt(&self, step: &Step, way: Direction) -> Attempt {
-        self.ledger.read(|v| {
-            let last = v.state.steps.get(&step.id).and_then(|s| s.last_attempt(way));
-            Attempt(last.map_or(1, |a| a.0 + 1))
-        })
+        self.ledger.read(|v| v.state.steps.get(&step.id).map_or(Attempt(1), |s| s.next_attempt(way)))
     }
 
     pub(super) async fn write_outcome(
@@ -356,9 +355,9 @@ impl Drive<'_> {
         }
         // What was there before this run is not this run's temporary change.
         let ours = step.mode == Mode::Observe
-            || self.ledger.read(|v| {
-                v.state.steps.get(&step.id).is_some_and(|s| s.last_attempt(Direction::Forward).is_some())
-            });
+            || self
+                .ledger
+                .read(|v| v.state.steps.get(&step.id).is_some_and(|s| s.last_attempt(Direction::Forward) > Attempt(0)));
         match &step.opens {
             Some(item) if !step.optional && ours => self.open_item(item.clone()).await,
             Some(item) if step.optional => self.close_item(&item.id, &format!("{} holds", step.id)).await,
@@ -397,9 +396,11 @@ pub(super) fn listing(script: &workflows::Script) -> String {
 
 /// Exit code of the action that ended the script.
 fn last_exit(output: &Output) -> Option<i32> {
-    output.first_failure().map(|(_, r)| r).or_else(|| output.results.iter().rfind(|r| r.exit.is_some())).and_then(
-        |r: &ActionResult| r.exit,
-    )
+    output
+        .first_failure()
+        .map(|(_, r)| r)
+        .or_else(|| output.results.iter().rfind(|r| r.exit.is_some()))
+        .and_then(|r: &ActionResult| r.exit)
 }
 
 fn digest(output: &Output) -> Digest {

@@ -43,12 +43,10 @@ pub async fn look(remote: &dyn Remote, pair: &Pair, workflow: &Workflow, request
             Err(Failure::WrongMachine { detail, .. }) => {
                 Judgement::failed(format!("wrong machine: {detail}"), Vec::new())
             }
-            Err(failure) => step
-                .unreachable
-                .clone()
-                .map_or_else(|| Judgement::failed(failure.to_string(), Vec::new()), |j| {
-                    Judgement { why: format!("{} ({failure})", j.why), ..j }
-                }),
+            Err(failure) => step.unreachable.clone().map_or_else(
+                || Judgement::failed(failure.to_string(), Vec::new()),
+                |j| Judgement { why: format!("{} ({failure})", j.why), ..j },
+            ),
         };
         (step, judgement)
     }))

@@ -25,11 +25,11 @@ use std::{
     time::Duration,
 };
 
-use journal_schema::{Direction, Digest, Operator, Payload, Refs, RunId};
+use journal_schema::{Digest, Direction, Operator, Payload, Refs, RunId};
 use workflows::{Request, Workflow, model::Pair};
 
 use crate::{journal::Store, remote::Remote};
-pub use event::{Answer, Asker, Clock, Ending, Event, Observer, Question};
+pub use event::{Answer, Asker, Clock, Ending, Event, Observer, Question, SystemClock};
 use halt::Halt;
 use ledger::Ledger;
 pub use look::{Look, look};

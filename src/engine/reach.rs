@@ -147,9 +147,8 @@ impl Drive<'_> {
     /// raised since refuses them (invariant 4).
     fn epoch(&self) -> u64 {
         self.ledger.read(|view| {
-            let first = view.state.taken.first().map(|t| t.entered_at);
-            let seen = view.state.evidence.iter().filter(|(seq, _)| first.is_none_or(|first| *seq < first));
-            let highest = seen.filter_map(|(_, f)| match f {
+            let seen = view.state.taken.first().map_or(view.state.evidence.len(), |t| t.facts_after);
+            let highest = view.state.evidence[..seen].iter().filter_map(|(_, f)| match f {
                 journal_schema::Fact::Epoch { epoch, .. } => Some(*epoch),
                 _ => None,
             });

@@ -82,19 +82,18 @@ impl Drive<'_> {
 
     /// Steps of all transitions taken, as they were planned.
     pub(super) fn steps_taken(&self) -> Result<Vec<Step>, Halt> {
-        let taken: Vec<_> = self
-            .ledger
-            .read(|v| v.state.taken.iter().map(|t| (t.row.transition.clone(), t.planned_at)).collect());
+        let taken: Vec<_> =
+            self.ledger.read(|v| v.state.taken.iter().map(|t| (t.row.transition.clone(), t.facts)).collect());
         let mut steps = Vec::new();
-        for (transition, planned_at) in taken {
-            steps.extend(self.plan_as_then(&transition, planned_at)?);
+        for (transition, facts) in taken {
+            steps.extend(self.plan_as_then(&transition, facts)?);
         }
         Ok(steps)
     }
 
     /// Steps of the open transition, as they were planned.
     pub(super) fn steps_open(&self) -> Result<Vec<Step>, Halt> {
-        let open = self.ledger.read(|v| v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.planned_at)));
-        open.map_or(Ok(Vec::new()), |(transition, planned_at)| self.plan_as_then(&transition, planned_at))
+        let open = self.ledger.read(|v| v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.facts)));
+        open.map_or(Ok(Vec::new()), |(transition, facts)| self.plan_as_then(&transition, facts))
     }
 }

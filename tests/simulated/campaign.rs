@@ -104,9 +104,8 @@ fn reference(case: &Case) -> Reference {
 /// A history must end as the uninterrupted run does, or stop; break no invariant; and do nothing once-only twice.
 fn check(case: &Case, reference: &Reference, script: &Script, stage: &Stage, came: &Came) -> Result<(), String> {
     let scene = stage.scene.lock().unwrap();
-    let fail = |what: String| {
-        Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n{}", case.name, story(&stage.records())))
-    };
+    let fail =
+        |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n{}", case.name, story(&stage.records())));
     let violations = stage.violations.lock().unwrap();
     if !violations.is_empty() {
         return fail(format!("invariants: {violations:?}"));
@@ -114,7 +113,8 @@ fn check(case: &Case, reference: &Reference, script: &Script, stage: &Stage, cam
     if !scene.world.complaints().is_empty() {
         return fail(format!("complaints: {:?}", scene.world.complaints()));
     }
-    let promotions = |e: &BTreeMap<String, u32>| e.iter().filter(|(k, _)| k.starts_with("promote")).map(|(_, n)| *n).sum::<u32>();
+    let promotions =
+        |e: &BTreeMap<String, u32>| e.iter().filter(|(k, _)| k.starts_with("promote")).map(|(_, n)| *n).sum::<u32>();
     if promotions(scene.world.effects()) > promotions(&reference.effects) {
         return fail(format!("promoted twice: {:?}", scene.world.effects()));
     }
@@ -168,11 +168,21 @@ fn every_remote_call() {
                 let (stage, came) = run(&case, script.clone());
                 check(&case, &reference, &script, &stage, &came).unwrap();
                 let reboot = matches!(mishap, Mishap::RebootAfter(_));
-                assert!(reboot || came == Came::Done, "{}: {script:?} {came:?}\n{}", case.name, story(&stage.records()));
+                assert!(
+                    reboot || came == Came::Done,
+                    "{}: {script:?} {came:?}\n{}",
+                    case.name,
+                    story(&stage.records())
+                );
                 *ends.entry(came).or_default() += 1;
             }
         }
-        println!("{}: {} calls, {} histories: {ends:?}", case.name, reference.calls, reference.calls * MISHAPS.len() as u64);
+        println!(
+            "{}: {} calls, {} histories: {ends:?}",
+            case.name,
+            reference.calls,
+            reference.calls * MISHAPS.len() as u64
+        );
     }
 }
 
@@ -202,7 +212,13 @@ fn rollback_from_every_point_before_the_pivot() {
                         scene.world.advance(600_000);
                         let violations = stage.violations.lock().unwrap();
                         assert_eq!(*violations, Vec::<String>::new(), "{}: {script:?}", case.name);
-                        assert_eq!(scene.world.end_state(), before, "{}: {script:?}\n{}", case.name, story(&stage.records()));
+                        assert_eq!(
+                            scene.world.end_state(),
+                            before,
+                            "{}: {script:?}\n{}",
+                            case.name,
+                            story(&stage.records())
+                        );
                         back += 1;
                     }
                     Some(Ending::Refused { why }) => {
