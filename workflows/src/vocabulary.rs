@@ -75,9 +75,11 @@ pub fn address_del(address: &str, prefix: u8, interface: &str) -> Command {
     Command::new(["ip", "addr", "del", &format!("{address}/{prefix}"), "dev", interface])
 }
 
-/// Address-conflict probe (RFC 5227): exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such interface.
+/// Address-conflict probe (RFC 5227), 2 s: exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such
+/// interface or `Interface "eth0" is down`. Exit 1 without a reply line is a bad option, not a conflict: iputils takes whole seconds only
+/// (`-i 0.3` is `invalid argument`), and `-i 0` never ends. A lost carrier shows as silence: look at it first (trap 13).
 pub fn arp_probe(address: &str, interface: &str) -> Command {
-    Command::new(["arping", "-D", "-c", "3", "-i", "0.3", "-w", "2", "-I", interface, address])
+    Command::new(["arping", "-D", "-c", "3", "-w", "2", "-I", interface, address])
 }
 
 /// Does anybody answer for the address? Exit 0 with lines `Unicast reply from … [MAC]`, 1 silence.
