@@ -199,9 +199,8 @@ fn licence_expressions_are_understood() {
 fn tests_of_traps() -> BTreeMap<u32, BTreeSet<String>> {
     let mut found: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
     for (path, text) in sources() {
-        let mut lines = text.lines().peekable();
         let mut is_test = false;
-        while let Some(line) = lines.next() {
+        for line in text.lines() {
             let line = line.trim_start();
             if line.starts_with("#[") {
                 is_test |= line.contains("test]") || line.contains("test(");
