@@ -1,1 +1,4 @@
-//! x
+//! The practice cluster: stand-ins for xCAT's commands, a pair simulated in the process, a pair of real hosts.
+
+pub mod sim;
+pub mod xcat;

@@ -1,0 +1,1 @@
+//! The pair as a world simulated in the process.
