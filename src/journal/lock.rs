@@ -108,6 +108,8 @@ impl Drop for Lock {
         if self.signed {
             let _ = self.file.set_len(0);
         }
+        // Closing alone leaves it to a child that was forked a moment ago and has not yet reached its exec.
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 

@@ -127,7 +127,6 @@ impl Writer {
             .args(["--exact", test, "--nocapture", "--test-threads=1"])
             .env(WRITER, dir.root())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("a writer");
         let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
