@@ -87,6 +87,13 @@ fn an_observation_may_be_repeated() {
 }
 
 #[test]
+fn an_optional_look_without_an_answer_holds_nobody_up() {
+    let history = History::of([planned("assess", &[optional(observe("a.look")), stage(1, idempotent("a.x"))])]);
+    let history = history.with([unknown("a.look", 1), skipped("a.x", FORWARD)]);
+    history.permits(entered("Assessed"));
+}
+
+#[test]
 fn planning_again_sees_the_evidence_of_the_first_time() {
     let mut history = fenced();
     let known = history.state.evidence.len();

@@ -134,15 +134,16 @@ impl RunState {
             guard: guard.to_owned(),
             steps: steps.to_vec(),
             planned: at,
-            evidence: self.evidence.len(),
+            facts: self.evidence.len(),
         });
     }
 
     fn enter(&mut self, state: &str, at: UnixMillis) {
-        let OpenTransition { row, guard, steps, planned, evidence: _ } =
+        let OpenTransition { row, guard, steps, planned, facts } =
             self.open.take().expect("the rules let a state be entered only from an open transition");
         self.pivot |= row.kind != Kind::Reversible;
-        self.taken.push(TakenTransition { row, guard, steps, planned, entered: at });
+        let facts_after = self.evidence.len();
+        self.taken.push(TakenTransition { row, guard, steps, planned, entered: at, facts, facts_after });
         state.clone_into(&mut self.state);
         self.entered.push((state.to_owned(), at));
     }

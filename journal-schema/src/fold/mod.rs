@@ -31,8 +31,8 @@ pub struct OpenTransition {
     pub steps: Vec<PlannedStep>,
     /// When it was planned (last, if planned again).
     pub planned: UnixMillis,
-    /// Number of facts known at that time.
-    evidence: usize,
+    /// Number of facts known at that time: planning it again must use these and no others.
+    pub facts: usize,
 }
 
 /// A transition whose state was entered.
@@ -48,6 +48,10 @@ pub struct TakenTransition {
     pub planned: UnixMillis,
     /// When its state was entered.
     pub entered: UnixMillis,
+    /// Number of facts known when it was planned.
+    pub facts: usize,
+    /// Number of facts known when its state was entered.
+    pub facts_after: usize,
 }
 
 /// A decision of the operator. What was shown is in the record only.
@@ -199,7 +203,7 @@ impl RunState {
     /// The facts that were known when the open transition was planned; planning it again must use these and no others. All
     /// facts if no transition is open.
     pub fn evidence_before_plan(&self) -> &[(Seq, Fact)] {
-        let known = self.open.as_ref().map_or(self.evidence.len(), |open| open.evidence);
+        let known = self.open.as_ref().map_or(self.evidence.len(), |open| open.facts);
         &self.evidence[..known]
     }
 

@@ -139,10 +139,15 @@ impl StepState {
         matches!(self.status, StepStatus::Holds { .. })
     }
 
-    /// Whether the transition can do without anything more of it: it holds, or it is optional and failed.
+    /// Whether the transition can do without anything more of it: it holds, or it is optional and failed, or it is an optional
+    /// look without an answer (nothing of it can still be happening).
     pub fn settled(&self) -> bool {
-        self.holds()
-            || self.planned.optional && matches!(self.status, StepStatus::Failed { direction: Direction::Forward, .. })
+        let over = match self.status {
+            StepStatus::Failed { direction, .. } => direction == Direction::Forward,
+            StepStatus::Unknown { .. } => self.planned.mode == Mode::Observe,
+            _ => false,
+        };
+        self.holds() || self.planned.optional && over
     }
 
     /// Whether its transition can be reverted only after its undoing: something was sent, it can be undone and is not.
