@@ -79,11 +79,15 @@ impl Teller {
             state.operator.host,
             state.refs.hamn_version
         ));
-        let since = state.last_at.0.saturating_sub(state.started.0);
+        let since = duration(state.last_at.0.saturating_sub(state.started.0));
+        let way = match (&state.end, state.pivot_may_have_happened()) {
+            (None, true) => "; only forward, the pivot may have been passed",
+            (None, false) => "; can still be rolled back",
+            _ => "",
+        };
         self.text.push_str(&format!(
-            "stands: {}, {} after its start\n\n",
-            standing(state, self.how.live),
-            duration(since)
+            "stands: {}{way}; last record {since} after the start\n\n",
+            standing(state, self.how.live)
         ));
     }
 
@@ -243,6 +247,8 @@ impl Teller {
             }
             Payload::Interrupted { reason } => self.line(at, YELLOW, "stopped", "", reason),
             Payload::Resumed { operator, refs, way } => {
+                // From here on the time since an intent says nothing of how long its job took.
+                self.sent.clear();
                 let way = if *way == Direction::Forward { "forward" } else { "backward" };
                 self.line(
                     at,
