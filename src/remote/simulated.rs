@@ -162,7 +162,7 @@ impl Simulated {
         match mishap {
             Some(Mishap::DieBefore) => return self.life.die().await,
             Some(Mishap::Refuse) => {
-                self.scene().world.advance(1_000);
+                self.scene().world.tick(1_000);
                 return Err(self.not_reached(place));
             }
             _ => {}
@@ -170,11 +170,11 @@ impl Simulated {
         let result = {
             let mut scene = self.scene();
             if !scene.world.reachable(place) {
-                scene.world.advance(2_000);
+                scene.world.tick(2_000);
                 (self.after)(&mut scene);
                 Err(self.not_reached(place))
             } else {
-                scene.world.advance(20);
+                scene.world.tick(20);
                 let mut result = match mishap {
                     Some(Mishap::RebootAfter(actions)) => effect(&mut scene, Some(actions)),
                     _ => effect(&mut scene, None),
@@ -191,6 +191,7 @@ impl Simulated {
             }
         };
         match mishap {
+            Some(Mishap::RebootAfter(_)) if place == Place::Controller => self.life.die().await,
             Some(Mishap::DieAfter) => self.life.die().await,
             Some(Mishap::LoseAnswer) if result.is_ok() => Err(self.lost(place)),
             _ => result,
@@ -208,7 +209,7 @@ impl Simulated {
         let mut stopped = false;
         for (k, (action, on_failure)) in script.actions.iter().enumerate() {
             if reboot_after == Some(k as u8) {
-                scene.world.reboot(place);
+                reboot(scene, place);
                 return None;
             }
             if stopped {
@@ -220,10 +221,17 @@ impl Simulated {
             results.push(result);
         }
         if reboot_after.is_some_and(|k| usize::from(k) >= script.actions.len()) {
-            scene.world.reboot(place);
+            reboot(scene, place);
             return None;
         }
         Some(Output { results, sent_ms, took_ms: scene.world.now_ms() - sent_ms })
+    }
+}
+
+/// The machine that runs hamn reboots as hamn dying with its job; the world knows only the pair.
+fn reboot(scene: &mut Scene, place: Place) {
+    if let Place::Node(id) = place {
+        scene.world.reboot(id);
     }
 }
 
@@ -239,14 +247,18 @@ impl Remote for Simulated {
             if let Some(standing) = scene.jobs.0.get(&key) {
                 return Ok(standing.answer());
             }
-            if let Some(node_epoch) = scene.world.refuses_epoch(place, job.epoch) {
-                return Ok(Answer::StaleEpoch { node_epoch });
+            if let Place::Node(id) = place {
+                let node_epoch = scene.world.epoch(id);
+                if node_epoch > job.epoch {
+                    return Ok(Answer::StaleEpoch { node_epoch });
+                }
             }
             scene.world.begin_job(place, job.epoch);
             let standing = match Self::play(scene, place, job.script, reboot) {
                 Some(output) => Standing::Finished(output),
                 None => Standing::Lost("rebooted".into()),
             };
+            scene.world.end_job(place);
             let answer = match &standing {
                 Standing::Lost(_) => Err(self.lost(place)),
                 other => Ok(other.answer()),
@@ -294,14 +306,13 @@ impl SimulatedClock {
     }
 
     /// Wall clock of the scene.
-    pub fn now(&self) -> UnixMillis {
+    pub fn wall(&self) -> UnixMillis {
         UnixMillis(self.scene.lock().expect("no panic holds this lock").world.now_ms())
     }
 
     /// Lets virtual time pass.
-    pub async fn sleep(&self, pause: Duration) {
+    pub async fn pass(&self, pause: Duration) {
         self.life.go_on().await;
-        self.scene.lock().expect("no panic holds this lock").world.advance(pause.as_millis() as u64);
+        self.scene.lock().expect("no panic holds this lock").world.tick(pause.as_millis() as u64);
     }
 }
-
