@@ -162,7 +162,7 @@ impl Simulated {
         match mishap {
             Some(Mishap::DieBefore) => return self.life.die().await,
             Some(Mishap::Refuse) => {
-                self.scene().world.tick(1_000);
+                self.scene().world.advance(1_000);
                 return Err(self.not_reached(place));
             }
             _ => {}
@@ -170,11 +170,11 @@ impl Simulated {
         let result = {
             let mut scene = self.scene();
             if !scene.world.reachable(place) {
-                scene.world.tick(2_000);
+                scene.world.advance(2_000);
                 (self.after)(&mut scene);
                 Err(self.not_reached(place))
             } else {
-                scene.world.tick(20);
+                scene.world.advance(20);
                 let mut result = match mishap {
                     Some(Mishap::RebootAfter(actions)) => effect(&mut scene, Some(actions)),
                     _ => effect(&mut scene, None),
@@ -313,6 +313,6 @@ impl SimulatedClock {
     /// Lets virtual time pass.
     pub async fn pass(&self, pause: Duration) {
         self.life.go_on().await;
-        self.scene.lock().expect("no panic holds this lock").world.tick(pause.as_millis() as u64);
+        self.scene.lock().expect("no panic holds this lock").world.advance(pause.as_millis() as u64);
     }
 }
