@@ -209,7 +209,7 @@ impl Simulated {
         let mut stopped = false;
         for (k, (action, on_failure)) in script.actions.iter().enumerate() {
             if reboot_after == Some(k as u8) {
-                reboot(scene, place);
+                scene.world.reboot(place);
                 return None;
             }
             if stopped {
@@ -221,17 +221,10 @@ impl Simulated {
             results.push(result);
         }
         if reboot_after.is_some_and(|k| usize::from(k) >= script.actions.len()) {
-            reboot(scene, place);
+            scene.world.reboot(place);
             return None;
         }
         Some(Output { results, sent_ms, took_ms: scene.world.now_ms() - sent_ms })
-    }
-}
-
-/// The machine that runs hamn reboots as hamn dying with its job; the world knows only the pair.
-fn reboot(scene: &mut Scene, place: Place) {
-    if let Place::Node(id) = place {
-        scene.world.reboot(id);
     }
 }
 
