@@ -105,7 +105,9 @@ impl Seen {
             Payload::Intent { direction, .. } => self.see(direction),
             Payload::Outcome { verdict, evidence, .. } => {
                 self.see(verdict);
-                evidence.iter().for_each(|fact| self.fact(fact));
+                for fact in evidence {
+                    self.fact(fact);
+                }
             }
             Payload::Finished { end, .. } => self.see(end),
             Payload::Decided { .. }
@@ -154,7 +156,9 @@ impl Seen {
 #[test]
 fn every_value_of_every_enum_is_in_it() {
     let mut seen = Seen::default();
-    golden::records().iter().for_each(|r| seen.payload(&r.payload));
+    for record in golden::records() {
+        seen.payload(&record.payload);
+    }
     seen.assert_all::<Payload>();
     seen.assert_all::<Fact>();
     seen.assert_all::<Kind>();
