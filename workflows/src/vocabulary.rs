@@ -75,12 +75,13 @@ pub fn address_del(address: &str, prefix: u8, interface: &str) -> Command {
     Command::new(["ip", "addr", "del", &format!("{address}/{prefix}"), "dev", interface])
 }
 
-/// Address-conflict probe (RFC 5227): exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such interface.
+/// Address-conflict probe (RFC 5227), two probes in 2 s (arping of iputils takes no fractions of a second): exit 0 silence, 1 somebody
+/// answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`) or a bad argument, 2 no such interface. Silence ends with `Received 0 response(s)`.
 pub fn arp_probe(address: &str, interface: &str) -> Command {
-    Command::new(["arping", "-D", "-c", "3", "-i", "0.3", "-w", "2", "-I", interface, address])
+    Command::new(["arping", "-D", "-c", "2", "-w", "2", "-I", interface, address])
 }
 
-/// Does anybody answer for the address? Exit 0 with lines `Unicast reply from … [MAC]`, 1 silence.
+/// Does anybody answer for the address? Exit 0 with a line `Unicast reply from … [MAC]`, 1 and `Received 0 response(s)`: silence, in 2 s.
 pub fn arp_ask(address: &str, interface: &str) -> Command {
     Command::new(["arping", "-f", "-c", "2", "-w", "2", "-I", interface, address])
 }
