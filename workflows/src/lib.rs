@@ -5,9 +5,14 @@
 pub mod diagram;
 pub mod failover;
 pub mod known;
+mod listing;
 pub mod model;
+<<<<<<< HEAD
 pub mod plan;
 pub mod registry;
+=======
+pub mod quote;
+>>>>>>> main
 pub mod script;
 pub mod step;
 pub mod steps;
