@@ -7,12 +7,9 @@ pub mod failover;
 pub mod known;
 mod listing;
 pub mod model;
-<<<<<<< HEAD
 pub mod plan;
-pub mod registry;
-=======
 pub mod quote;
->>>>>>> main
+pub mod registry;
 pub mod script;
 pub mod step;
 pub mod steps;
