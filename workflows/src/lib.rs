@@ -4,6 +4,8 @@
 
 pub mod known;
 pub mod model;
+pub mod quote;
+pub mod render;
 pub mod script;
 pub mod step;
 pub mod table;
