@@ -9,7 +9,10 @@ use crate::{
 /// SQL texts. The simulator matches them to the letter.
 pub mod sql {
     /// One row: role (`primary`|`standby`), system identifier, timeline.
-    pub const ROLE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END, (SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint())";
+    ///
+    /// The timeline of a primary is read from its current segment, because `pg_control_checkpoint` shows the old one until the first
+    /// checkpoint after a promotion, which may be minutes away; a standby's is the latest of its three sources.
+    pub const ROLE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END, (SELECT system_identifier FROM pg_control_system()), CASE WHEN pg_is_in_recovery() THEN GREATEST((SELECT timeline_id FROM pg_control_checkpoint()), (SELECT min_recovery_end_timeline FROM pg_control_recovery()), (SELECT received_tli FROM pg_stat_wal_receiver)) ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END";
     /// One row: end of received and of replayed log (bytes from 0/0; empty when null), last replayed commit (ms since 1970; empty),
     /// last message from the primary (ms; empty when no receiver runs), receiver status (`streaming` or empty), server's clock (ms).
     pub const STANDBY_POSITION: &str = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint, pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, (extract(epoch from pg_last_xact_replay_timestamp()) * 1000)::bigint, (SELECT (extract(epoch from last_msg_receipt_time) * 1000)::bigint FROM pg_stat_wal_receiver), (SELECT status FROM pg_stat_wal_receiver), (extract(epoch from clock_timestamp()) * 1000)::bigint";
@@ -72,9 +75,11 @@ pub fn address_del(address: &str, prefix: u8, interface: &str) -> Command {
     Command::new(["ip", "addr", "del", &format!("{address}/{prefix}"), "dev", interface])
 }
 
-/// Address-conflict probe (RFC 5227): exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such interface.
+/// Address-conflict probe (RFC 5227), 2 s: exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such
+/// interface or `Interface "eth0" is down`. Exit 1 without a reply line is a bad option, not a conflict: iputils takes whole seconds only
+/// (`-i 0.3` is `invalid argument`), and `-i 0` never ends. A lost carrier shows as silence: look at it first (trap 13).
 pub fn arp_probe(address: &str, interface: &str) -> Command {
-    Command::new(["arping", "-D", "-c", "3", "-i", "0.3", "-w", "2", "-I", interface, address])
+    Command::new(["arping", "-D", "-c", "3", "-w", "2", "-I", interface, address])
 }
 
 /// Does anybody answer for the address? Exit 0 with lines `Unicast reply from … [MAC]`, 1 silence.
@@ -162,11 +167,49 @@ pub fn restore_processes() -> Command {
     Command::new(["sh", "-c", "ps -e -o args= | grep -v grep | grep -c -E '(^|/)(pg_restore|restorexCATdb)' || :"])
 }
 
-/// Every line of every crontab as `PATH:LINE`. Exit 0 also when there is none.
+/// Every line of every crontab as `PATH:LINE`, then a line `:end`: without it the listing is cut short. Exit 0 also when there is none.
 pub fn crontabs() -> Command {
     const SCRIPT: &str = "for f in /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/*; do \
-         [ -f \"$f\" ] && sed \"s|^|$f:|\" \"$f\"; done; :";
+         [ -f \"$f\" ] && awk '{ print FILENAME \":\" $0 }' \"$f\"; done; echo :end";
     Command::new(["sh", "-c", SCRIPT])
+}
+
+/// Number of DHCP servers that run. Prints a number.
+pub fn dhcpd_processes() -> Command {
+    Command::new(["sh", "-c", "ps -e -o args= | grep -v grep | grep -c -E '^([^ ]*/)?(dhcpd|kea-dhcp4)( |$)' || :"])
+}
+
+/// `start` or `stop` of the DHCP server, whatever the distribution calls it; exit 0 when there is none.
+pub fn dhcpd_control(action: &str) -> Command {
+    const SCRIPT: &str = "for s in isc-dhcp-server dhcpd kea-dhcp4-server; do \
+         if [ -x /etc/init.d/$s ] || { [ -d /run/systemd/system ] && systemctl cat $s.service >/dev/null 2>&1; }; then \
+         service $s \"$1\" || exit 1; fi; done";
+    Command::new(["sh", "-c", SCRIPT, "dhcpd", action]).timeout(60)
+}
+
+/// Takes a file away; exit 0 also when there is none.
+pub fn remove(path: &str) -> Command {
+    Command::new(["rm", "-f", "--", path])
+}
+
+/// Taking away the first address of a subnet takes its other addresses along unless this is set: before [`address_del`], so that
+/// the machine's own address survives (trap 12). Prints nothing.
+pub fn keep_secondaries(interface: &str) -> Command {
+    Command::new(["sysctl", "-q", "-w", &format!("net/ipv4/conf/{interface}/promote_secondaries=1")])
+}
+
+/// What xcatd's database configuration says before the user and the password: `Pg:dbname=xcatdb;host=10.77.0.10` (trap 35: the
+/// password is never read by hamn).
+pub fn cfgloc_dsn(xcat: &Xcat) -> Command {
+    Command::new(["sed", "-n", "s/|.*//p", &xcat.cfgloc])
+}
+
+/// Prints `ready` when xcatd answers `tabdump site` with the site table; to be waited for after a restart.
+pub fn xcatd_ready(xcat: &Xcat) -> Command {
+    const SCRIPT: &str = "\"$1\" site 2>/dev/null | grep -q '^\"master\",' && echo ready";
+    let tabdump = self::xcat(xcat, "tabdump", &[]);
+    Command { argv: ["sh", "-c", SCRIPT, "xcatd-ready", &tabdump.argv[0]].map(String::from).to_vec(), ..tabdump }
+        .timeout(5)
 }
 
 /// One SQL text through `psql` as the server's owner: columns separated by `|`. Exit 2: no connection.
@@ -228,6 +271,16 @@ pub fn epoch_path(pair: &Pair) -> String {
 /// Path of the claim on a managed node (a directory).
 pub fn claim_path(pair: &Pair) -> String {
     node_file(pair, "claim")
+}
+
+/// Path of the text of the claim.
+pub fn claim_text_path(pair: &Pair) -> String {
+    node_file(pair, "claim/text")
+}
+
+/// Path of the file whose presence lets PostgreSQL start only as a standby, never writable.
+pub fn standby_signal(pg: &Postgres) -> String {
+    format!("{}/standby.signal", pg.data_dir)
 }
 
 /// Command that tells whether a TCP port of a node answers, from where it runs: exit 0 yes. bash's /dev/tcp is not in POSIX sh, so: `nc`-free, by `psql`'s sibling `pg_isready`.

@@ -1,0 +1,323 @@
+//! Every key of `hamn.toml`: one table from which unknown keys are told, help is printed and `docs/config.md` is made.
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A whole number.
+    Number,
+    /// `true` or `false`.
+    Flag,
+    /// An array of strings.
+    Texts,
+    /// A table.
+    Section,
+    /// An array of tables.
+    Sections,
+}
+
+impl Kind {
+    /// As in a sentence: "must be …".
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "a string in quotes",
+            Self::Number => "a whole number",
+            Self::Flag => "true or false",
+            Self::Texts => "a list of strings",
+            Self::Section => "a table",
+            Self::Sections => "a list of tables",
+        }
+    }
+}
+
+/// Whether a key must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// It must.
+    Required,
+    /// Without it: this value, as TOML or in words.
+    Default(&'static str),
+    /// Without it: nothing of the kind.
+    Optional,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Section that it is in; `X` stands for `a` and `b`. Empty: top level.
+    pub section: &'static str,
+    /// Name.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub need: Need,
+    /// What it means, with the unit.
+    pub about: &'static str,
+}
+
+/// Sections in the order in which they are explained, with what they are.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("", "Top level"),
+    ("service", "The address and the name that the cluster knows the management node by"),
+    ("nodes", "The two machines. Their letters and names are fixed; roles move"),
+    ("nodes.X", "One machine of the pair; X is a or b"),
+    ("nodes.X.fence", "How that machine is powered off and its power state read"),
+    ("nodes.X.fence.options", "Options of the fence agent as its manual names them, without action and passwords"),
+    ("witnesses", "Further machines: vantage points, and holders of a copy of the journal (any number of them)"),
+    ("database", "The xCAT database: PostgreSQL with streaming replication"),
+    ("xcat", "xCAT itself"),
+    ("hamn", "hamn's own settings"),
+];
+
+use Kind::{Flag, Number, Section, Sections, Text, Texts};
+use Need::{Default, Optional, Required};
+
+const fn key(section: &'static str, name: &'static str, kind: Kind, need: Need, about: &'static str) -> Key {
+    Key { section, name, kind, need, about }
+}
+
+/// All keys.
+pub const KEYS: &[Key] = &[
+    key("", "name", Text, Required, "Name of the cluster, for people; shown in every question"),
+    key("", "service", Section, Required, "See [service]"),
+    key("", "nodes", Section, Required, "See [nodes.X]"),
+    key("", "witnesses", Sections, Optional, "See [[witnesses]]"),
+    key("", "database", Section, Default("see [database]"), "See [database]"),
+    key("", "xcat", Section, Default("see [xcat]"), "See [xcat]"),
+    key("", "hamn", Section, Default("see [hamn]"), "See [hamn]"),
+    key(
+        "service",
+        "host_name",
+        Text,
+        Required,
+        "Host name of the machine in service: what site.master resolves to and what xCAT's certificates carry",
+    ),
+    key("service", "standby_host_name", Text, Required, "Host name of the machine that is standby"),
+    key("service", "address", Text, Required, "IPv4 address, without prefix length"),
+    key("service", "prefix", Number, Required, "Prefix length of the cluster-facing network, 1 to 32"),
+    key("nodes", "a", Section, Required, "See [nodes.X]"),
+    key("nodes", "b", Section, Required, "See [nodes.X]"),
+    key("nodes.X", "name", Text, Required, "Fixed name in every question, record and report; need not be a host name"),
+    key(
+        "nodes.X",
+        "addresses",
+        Texts,
+        Required,
+        "Own IP addresses at which sshd answers, in order of preference; never the service address. Two, so that the move of an address is survived",
+    ),
+    key("nodes.X", "ssh_port", Number, Default("22"), "Port of sshd"),
+    key("nodes.X", "ssh_user", Text, Default("\"root\""), "User to log in as, with the rights of root"),
+    key(
+        "nodes.X",
+        "host_keys",
+        Texts,
+        Required,
+        "Pinned host keys, at least one, as in /etc/ssh/ssh_host_*_key.pub: \"ssh-ed25519 AAAA…\"",
+    ),
+    key("nodes.X", "machine_id", Text, Required, "Pinned content of /etc/machine-id: 32 hexadecimal digits"),
+    key("nodes.X", "interface", Text, Required, "Cluster-facing network interface; may differ between the two"),
+    key("nodes.X", "fence", Section, Required, "See [nodes.X.fence]"),
+    key(
+        "nodes.X.fence",
+        "kind",
+        Text,
+        Required,
+        "\"agent\" (a program of the fence-agents), \"command\" (your own), or \"attestation\" (a person vouches that the machine is off)",
+    ),
+    key(
+        "nodes.X.fence",
+        "agent",
+        Text,
+        Optional,
+        "kind agent, required: program, for example \"fence_ipmilan\", or an absolute path",
+    ),
+    key("nodes.X.fence", "options", Section, Optional, "kind agent, required: see [nodes.X.fence.options]"),
+    key(
+        "nodes.X.fence",
+        "password_file",
+        Text,
+        Optional,
+        "kind agent: file on the machine that runs hamn whose first line is the password; owner root, mode 0600",
+    ),
+    key(
+        "nodes.X.fence",
+        "guid",
+        Text,
+        Optional,
+        "kind agent: pinned identity of the device: what `ipmitool mc guid` prints",
+    ),
+    key(
+        "nodes.X.fence",
+        "argv",
+        Texts,
+        Optional,
+        "kind command, required: program and first arguments; it is given off, on, status or identity as its last argument. status prints on or off",
+    ),
+    key(
+        "nodes.X.fence",
+        "identity",
+        Text,
+        Optional,
+        "kind command: pinned answer to identity: machine-id or serial of what it would switch",
+    ),
+    key("witnesses", "name", Text, Required, "Name"),
+    key("witnesses", "addresses", Texts, Required, "IP addresses at which sshd answers"),
+    key("witnesses", "ssh_port", Number, Default("22"), "Port of sshd"),
+    key("witnesses", "ssh_user", Text, Default("\"root\""), "User to log in as"),
+    key("witnesses", "host_keys", Texts, Required, "Pinned host keys, at least one"),
+    key(
+        "database",
+        "layout",
+        Text,
+        Default("\"debian\""),
+        "Where the distribution keeps PostgreSQL: \"debian\", \"rhel\" (its own packages, or with version those of the PostgreSQL project), or \"custom\" (all paths given here)",
+    ),
+    key("database", "version", Number, Optional, "Major version of PostgreSQL; required by layout debian"),
+    key("database", "cluster", Text, Default("\"main\""), "Name of the PostgreSQL cluster (layout debian)"),
+    key("database", "database", Text, Default("\"xcatdb\""), "Name of the database"),
+    key("database", "user", Text, Default("\"xcatadm\""), "Role that xcatd logs in with"),
+    key("database", "port", Number, Default("5432"), "Port"),
+    key("database", "os_user", Text, Default("\"postgres\""), "Operating-system user that owns the server"),
+    key("database", "data_dir", Text, Default("by layout"), "Data directory, the same on both machines"),
+    key("database", "config_dir", Text, Default("by layout"), "Directory of postgresql.conf and pg_hba.conf"),
+    key(
+        "database",
+        "bin_dir",
+        Text,
+        Default("by layout"),
+        "Directory of the server's programs: pg_ctl, postgres, psql",
+    ),
+    key(
+        "database",
+        "control",
+        Texts,
+        Default("by layout"),
+        "Command that starts, stops, restarts the server; {action} is replaced",
+    ),
+    key(
+        "database",
+        "client_network",
+        Text,
+        Default("the network of [service]"),
+        "Network whose clients may log in, for pg_hba.conf, in CIDR form",
+    ),
+    key("xcat", "root", Text, Default("\"/opt/xcat\""), "Where xCAT is installed"),
+    key("xcat", "cfgloc", Text, Default("\"/etc/xcat/cfgloc\""), "File that tells xcatd where its database is"),
+    key(
+        "xcat",
+        "control",
+        Texts,
+        Default("[\"service\", \"xcatd\", \"{action}\"]"),
+        "Command that controls the daemon; {action} is replaced",
+    ),
+    key("xcat", "dns", Flag, Default("true"), "Whether makedns is run after a promotion"),
+    key("xcat", "dhcp", Flag, Default("true"), "Whether makedhcp is run after a promotion"),
+    key("xcat", "conserver", Flag, Default("true"), "Whether makeconservercf is run after a promotion"),
+    key(
+        "xcat",
+        "call_timeout_s",
+        Number,
+        Default("60"),
+        "Seconds after which a call of an xCAT command counts as hung, 1 to 3600",
+    ),
+    key(
+        "xcat",
+        "min_nodes_percent",
+        Number,
+        Default("90"),
+        "Least share of the last known number of nodes that the database must hold before xcatd is started, percent",
+    ),
+    key("hamn", "state_dir", Text, Default("\"/var/lib/hamn\""), "Folder of the journal on the machine that runs hamn"),
+    key(
+        "hamn",
+        "node_dir",
+        Text,
+        Default("\"/var/lib/hamn\""),
+        "Folder of hamn on managed nodes: jobs, epoch, claim, copies of the journal",
+    ),
+    key(
+        "hamn",
+        "identity_file",
+        Text,
+        Optional,
+        "Private ssh key to log in with; without it: the keys of the user that runs hamn",
+    ),
+    key("hamn", "connect_timeout_s", Number, Default("5"), "Seconds for one try to connect to one address, 1 to 120"),
+    key(
+        "hamn",
+        "patience_s",
+        Number,
+        Default("900"),
+        "Seconds for which an unreachable node is tried again in a run before the run stops and waits for `hamn resume`, 10 to 86400",
+    ),
+    key(
+        "hamn",
+        "max_clock_offset_ms",
+        Number,
+        Default("5000"),
+        "Largest clock difference between the machines with which anything is started, milliseconds",
+    ),
+];
+
+/// Keys of a section.
+pub fn keys_of(section: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |k| k.section == section)
+}
+
+/// How a section's header is written.
+pub fn header(section: &str) -> String {
+    match section {
+        "" => "top level".into(),
+        "witnesses" => "[[witnesses]]".into(),
+        other => format!("[{other}]"),
+    }
+}
+
+/// All keys with what they mean, as Markdown that also reads well on a terminal.
+pub fn explain() -> String {
+    let mut text = String::new();
+    for (section, about) in SECTIONS {
+        if keys_of(section).next().is_none() && *section != "nodes.X.fence.options" {
+            continue;
+        }
+        let title = if section.is_empty() { "Top level".into() } else { format!("`{}`", header(section)) };
+        text.push_str(&format!("## {title}\n\n"));
+        if !section.is_empty() {
+            text.push_str(&format!("{about}.\n\n"));
+        }
+        for k in keys_of(section).filter(|k| !matches!(k.kind, Section | Sections)) {
+            let need = match k.need {
+                Required => "required".into(),
+                Default(value) if value.starts_with("by ") || value.starts_with("the ") => format!("default: {value}"),
+                Default(value) => format!("default `{value}`"),
+                Optional => "optional".to_owned(),
+            };
+            text.push_str(&format!("- `{}`: {}; {need}.\n  {}.\n", k.name, k.kind.word(), k.about));
+        }
+        for k in keys_of(section).filter(|k| matches!(k.kind, Section | Sections)) {
+            let path = if section.is_empty() { k.name.to_owned() } else { format!("{section}.{}", k.name) };
+            let shown = if k.kind == Sections { format!("[[{path}]]") } else { format!("[{path}]") };
+            text.push_str(&format!("- `{shown}`: {}.\n", if k.need == Required { "required" } else { "optional" }));
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_in_a_listed_section_and_no_key_is_listed_twice() {
+        for (i, k) in KEYS.iter().enumerate() {
+            assert!(SECTIONS.iter().any(|(s, _)| *s == k.section), "{k:?}");
+            assert!(!k.about.ends_with('.'), "{k:?}");
+            assert!(!KEYS[..i].iter().any(|o| o.section == k.section && o.name == k.name), "{k:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `hamn.toml`: read, validated with every problem at its place, explained.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use workflows::model::{Fence, NodeId, Pair};
+
+mod canonical;
+mod files;
+pub mod keys;
+mod parse;
+mod problem;
+mod reader;
+mod redact;
+mod rules;
+
+pub use files::check_files;
+pub use keys::explain;
+pub use problem::{ConfigError, Problem};
+pub use redact::redact;
+
+/// Where the configuration is unless the command line or `HAMN_CONFIG` says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/hamn/hamn.toml";
+
+/// Where the journal is unless the configuration or the command line says otherwise.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/hamn";
+
+/// The whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The pair and its cluster.
+    pub pair: Pair,
+    /// Settings of the machine that runs hamn.
+    pub local: Local,
+}
+
+/// Settings of the machine that runs hamn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// Folder of the journal.
+    pub state_dir: PathBuf,
+    /// Private ssh key; `None`: the keys of the user that runs hamn.
+    pub identity_file: Option<PathBuf>,
+    /// Seconds for one try to connect to one address.
+    pub connect_timeout_s: u32,
+    /// Seconds for which an unreachable node is tried again before a run stops and waits for `hamn resume`.
+    pub patience_s: u32,
+}
+
+impl Config {
+    /// The effective configuration as TOML: every value spelled out, no secrets. Read again it gives the same configuration.
+    pub fn to_toml(&self) -> String {
+        redact(&canonical::to_toml(self))
+    }
+
+    /// What works but is weaker than it could be: one line each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        for id in NodeId::BOTH {
+            let node = self.pair.node(id);
+            let name = &node.name;
+            if node.addresses.len() < 2 {
+                warnings.push(format!(
+                    "{name} has one address: hamn cannot reach it while that network is down (addresses)"
+                ));
+            }
+            match &node.fence {
+                Fence::Agent { guid: None, .. } => {
+                    warnings.push(format!(
+                        "the fence device of {name} is not pinned: a stale address would switch another machine (guid)"
+                    ));
+                }
+                Fence::Command { identity: None, .. } => {
+                    warnings.push(format!(
+                        "the fence command of {name} is not pinned: it may switch another machine (identity)"
+                    ));
+                }
+                Fence::Attestation => {
+                    warnings.push(format!(
+                        "{name} has no fence device: every failover waits for a person who vouches that it is off"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        warnings
+    }
+}
+
+/// Reads and validates a text. `path` is for messages only.
+pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
+    parse::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
+}
+
+/// Reads and validates a file. Files that it names are not looked at: [`check_files`] does.
+pub fn load(path: &Path) -> Result<Config, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|e| ConfigError::Unreadable { path: path.to_owned(), detail: e.to_string() })?;
+    parse(&text, path)
+}
