@@ -6,6 +6,8 @@ mod failover;
 mod faults;
 mod files;
 
+use std::borrow::Borrow;
+
 use workflows::{
     Action, ActionResult, Command, Place,
     model::{NodeId, Pair},
@@ -35,8 +37,8 @@ pub(super) fn on(world: &mut World, id: NodeId, command: Command) -> ActionResul
     at(world, Place::Node(id), command)
 }
 
-pub(super) fn act(world: &mut World, id: NodeId, action: Action) -> ActionResult {
-    world.exec_action(Place::Node(id), &action).expect("the machine is up")
+pub(super) fn act(world: &mut World, id: NodeId, action: impl Borrow<Action>) -> ActionResult {
+    world.exec_action(Place::Node(id), action.borrow()).expect("the machine is up")
 }
 
 pub(super) fn ask(world: &mut World, id: NodeId, text: &str) -> ActionResult {
