@@ -8,7 +8,7 @@ use super::{Exit, Trouble};
 use crate::config::Config;
 
 /// The workflow of that name.
-pub fn workflow(name: &str) -> Result<Workflow, Trouble> {
+pub(super) fn workflow(name: &str) -> Result<Workflow, Trouble> {
     registry::by_name(name).ok_or_else(|| {
         let names: Vec<&str> = registry::all().iter().map(|w| w.name).collect();
         Trouble::new(Exit::Usage, format!("there is no workflow {name:?}"))
@@ -18,7 +18,7 @@ pub fn workflow(name: &str) -> Result<Workflow, Trouble> {
 }
 
 /// The machine that is to be in service: the one named, or the one of the pair that this program runs on.
-pub fn target(config: &Config, given: Option<&str>) -> Result<NodeId, Trouble> {
+pub(super) fn target(config: &Config, given: Option<&str>) -> Result<NodeId, Trouble> {
     let [a, b] = config.pair.nodes.each_ref().map(|n| n.name.as_str());
     match given {
         Some(name) => config.pair.by_name(name).ok_or_else(|| {
@@ -35,7 +35,7 @@ pub fn target(config: &Config, given: Option<&str>) -> Result<NodeId, Trouble> {
 }
 
 /// The machine of the pair that this program runs on, by its machine-id.
-pub fn here(config: &Config) -> Option<NodeId> {
+pub(super) fn here(config: &Config) -> Option<NodeId> {
     let id = fs::read_to_string("/etc/machine-id").ok()?;
     NodeId::BOTH.into_iter().find(|n| config.pair.node(*n).machine_id == id.trim())
 }

@@ -4,6 +4,7 @@ use journal_schema::{Kind, Mode};
 use workflows::{
     Script,
     plan::{Plan, PlannedTransition, StepPlan},
+    render::render,
 };
 
 use super::paint::{BOLD, FAINT, GREEN, YELLOW, paint};
@@ -42,6 +43,9 @@ pub fn plan(plan: &Plan, commands: Commands, live: bool, colour: bool) -> String
         if transition.steps.is_empty() {
             text.push_str("      no steps on what is known; planned when it is taken\n");
         }
+    }
+    if !live {
+        text.push_str("\nSteps that depend on what is seen (scheduled jobs, for example) join when their transition is planned.\n");
     }
     let goal = plan.states.iter().find(|s| s.name == plan.goal).map_or("", |s| s.about.as_str());
     text.push_str(&format!("\n{}: {goal}\n", paint(colour, BOLD, &plan.goal)));
@@ -86,12 +90,11 @@ fn one(number: &str, step: &StepPlan, transition: &PlannedTransition, commands: 
         marks.push("gone after a reboot");
     }
     let place = paint(colour, GREEN, &step.place);
-    let mut text = format!(
-        "   {number:>5}  {place}  {}  {} [{}]\n",
-        step.title,
-        paint(colour, FAINT, &format!("({}; at most {} s)", marks.join(", "), step.timeout_s)),
-        step.id
-    );
+    let mut text = format!("   {number:>5}  {place}: {}\n", step.title);
+    if commands != Commands::None {
+        let about = format!("{}: {}; at most {} s", step.id, marks.join("; "), step.timeout_s);
+        text.push_str(&format!("          {}\n", paint(colour, FAINT, &about)));
+    }
     if commands != Commands::None {
         let mut show = |what: &str, script: &Script| text.push_str(&block(what, script, commands, colour));
         show("do", &step.effect);
@@ -101,11 +104,15 @@ fn one(number: &str, step: &StepPlan, transition: &PlannedTransition, commands: 
             show("check", &undo.probe);
         }
     }
-    if step.undo.is_none() && step.mode != Mode::Observe && transition.kind == Kind::Reversible {
-        text.push_str("             needs no undoing\n");
+    if commands != Commands::None
+        && step.undo.is_none()
+        && step.mode != Mode::Observe
+        && transition.kind == Kind::Reversible
+    {
+        text.push_str("          needs no undoing\n");
     }
     if let Some(item) = &step.opens {
-        text.push_str(&format!("             {} {}\n", paint(colour, YELLOW, "opens:"), item.text));
+        text.push_str(&format!("          {} {}\n", paint(colour, YELLOW, "opens:"), item.text));
     }
     text
 }
@@ -115,18 +122,15 @@ fn block(what: &str, script: &Script, commands: Commands, colour: bool) -> Strin
         return String::new();
     }
     let body = match commands {
-        Commands::Rendered => rendered(script),
+        // The nonce is another one at each sending.
+        Commands::Rendered => render(script, "NONCE"),
         _ => script.listing(),
     };
     let mut text = String::new();
     for (k, line) in body.lines().enumerate() {
         let label = if k == 0 { what } else { "" };
-        text.push_str(format!("             {}  {line}", paint(colour, FAINT, &format!("{label:>5}"))).trim_end());
+        text.push_str(format!("          {}  {line}", paint(colour, FAINT, &format!("{label:>5}"))).trim_end());
         text.push('\n');
     }
     text
-}
-
-fn rendered(script: &Script) -> String {
-    script.listing()
 }
