@@ -9,6 +9,7 @@ mod listing;
 pub mod model;
 pub mod plan;
 pub mod quote;
+pub mod render;
 pub mod registry;
 pub mod script;
 pub mod step;
