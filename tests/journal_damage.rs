@@ -70,8 +70,12 @@ proptest! {
     ) {
         let sample = &*SAMPLE;
         let (_temp, dir) = copy_of(&sample.dir);
-        in_mirror.iter().for_each(|i| damage(&dir.mirror(), &sample.records[*i]));
-        in_first.difference(&in_mirror).for_each(|i| damage(&dir.sled().join("db"), &sample.records[*i]));
+        for i in &in_mirror {
+            damage(&dir.mirror(), &sample.records[*i]);
+        }
+        for i in in_first.difference(&in_mirror) {
+            damage(&dir.sled().join("db"), &sample.records[*i]);
+        }
         reopen_whole(&dir, &sample.records);
     }
 

@@ -172,9 +172,9 @@ fn a_writer_waits_for_a_reader() {
     let (_temp, dir, _) = journal_of(3);
     let view = ReadOnly::open(&dir).expect("readable");
     let together = ReadOnly::open(&dir).expect("readers do not exclude each other");
-    let (opened, answer) = mpsc::channel();
+    let (sender, answer) = mpsc::channel();
     let other = dir.clone();
-    let opener = thread::spawn(move || opened.send(GuardedStore::open(&other, &holder()).is_ok()));
+    let opener = thread::spawn(move || sender.send(GuardedStore::open(&other, &holder()).is_ok()));
     assert_eq!(answer.recv_timeout(Duration::from_millis(50)), Err(mpsc::RecvTimeoutError::Timeout));
     drop((view, together));
     assert_eq!(answer.recv_timeout(Duration::from_secs(30)), Ok(true));
@@ -244,6 +244,9 @@ fn what_continues_a_run_here_may_begin_in_its_middle() {
     assert_eq!((done[0].added, done[0].already), (0, 20));
 }
 
+/// Whether it is the right error.
+type Right = fn(&ImportError) -> bool;
+
 #[test]
 fn an_import_that_contradicts_or_has_holes_changes_nothing() {
     let all = records(RUN, 20);
@@ -252,7 +255,7 @@ fn an_import_that_contradicts_or_has_holes_changes_nothing() {
     let foreign = Record { prev: all[3].digest(), ..all[12].clone() };
     let mut bad_line = transfer::to_jsonl(&all).replacen("aixmn2", "aixmn3", 1);
     bad_line.insert(0, '\n');
-    let cases: Vec<(Vec<u8>, fn(&ImportError) -> bool, &str)> = vec![
+    let cases: Vec<(Vec<u8>, Right, &str)> = vec![
         (
             frames(&other),
             |e| matches!(e, ImportError::Fork { seq: Seq(12), .. }),

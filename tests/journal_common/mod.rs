@@ -197,7 +197,9 @@ pub fn damage(file: &Path, record: &Record) {
     let frame = record.encode().expect("encodes");
     let own = find_all(file, &frame);
     assert!(!own.is_empty(), "record {} is in {}", record.seq, file.display());
-    own.into_iter().for_each(|at| flip(file, at + frame.len() as u64 / 2, 3));
+    for at in own {
+        flip(file, at + frame.len() as u64 / 2, 3);
+    }
 }
 
 /// Flips a bit of a file.
