@@ -32,6 +32,11 @@ impl Files {
         self.set(path, content, mode);
     }
 
+    /// What is kept in memory only goes with a reboot.
+    pub(super) fn forget_run(&mut self) {
+        self.0.retain(|path, _| !path.starts_with("/run/"));
+    }
+
     pub(super) fn remove(&mut self, path: &str) -> bool {
         self.0.remove(path).is_some()
     }

@@ -80,6 +80,7 @@ impl Machine {
         self.helpers = [false; 3];
         self.restores = 0;
         self.probed = false;
+        self.files.forget_run();
         self.db.crash();
     }
 

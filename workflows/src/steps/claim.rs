@@ -2,7 +2,7 @@
 
 use journal_schema::{DatabaseRole, Fact, Tri};
 
-use super::{fit, idempotent, judge, look, other, postgres, read, target, undo};
+use super::{address, fit, idempotent, judge, look, other, postgres, read, target, undo};
 use crate::{
     model::NodeId,
     script::{Action, Output, Script},
@@ -119,8 +119,7 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
     let mut script = Script::new();
     if had_address {
         // Silence first; one's own address does not answer.
-        script = script
-            .run(vocabulary::arp_probe(address, interface))
+        script = address::conflict_probe(address, interface)
             .look(vocabulary::address_add(address, prefix, interface))
             .look(vocabulary::arp_announce(address, interface, false, 1));
     }

@@ -4,9 +4,7 @@
 
 use journal_schema::{DatabaseRole, Fact, OpenItem, Tri};
 
-use super::{
-    Batch, address, fit, idempotent, judge, judged, look, nothing_to_see, other, read, target, the_probe_decides, undo,
-};
+use super::{Batch, address, fit, idempotent, judge, judged, look, other, read, target, the_probe_decides, undo};
 use crate::{
     script::{Action, Command, Output, Script},
     step::{Judge, Judgement, Step},
@@ -206,13 +204,22 @@ fn answers(node: String) -> Judge {
 /// DNS, DHCP, consoles and the announcements, side by side.
 pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     let (xcat, name) = (&ctx.pair.xcat, &ctx.target().name);
-    let service = |id: &str, title: String, script: Script, judge_effect: Judge| Step {
-        judge_effect,
-        look_first: false,
-        retries: 1,
-        retry_pause_ms: 2_000,
-        section: "8.0 step 7",
-        ..idempotent(id, title, target(ctx), script, Script::new(), nothing_to_see())
+    // Daemons that a reboot stops do not start by themselves on a pair that is set up well (trap 56): a mark that the reboot takes
+    // away too says whether they were rebuilt since.
+    let mark = format!("run {}", ctx.run);
+    let service = |id: &str, title: String, script: Script, judge_effect: Judge| {
+        let path = vocabulary::boot_mark(id);
+        let script = script.then(Action::WriteFile { path: path.clone(), mode: 0o600, content: format!("{mark}\n") });
+        let probe = look(vocabulary::cat(&path));
+        Step {
+            judge_effect,
+            look_first: false,
+            volatile: true,
+            retries: 1,
+            retry_pause_ms: 2_000,
+            section: "8.0 step 7",
+            ..idempotent(id, title, target(ctx), script, probe, rebuilt(mark.clone()))
+        }
     };
     let mut steps = Vec::new();
     if xcat.dns {
@@ -249,6 +256,15 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     }
     steps.extend(address::announce(ctx));
     fit(steps)
+}
+
+/// The mark of this run is there: rebuilt since the machine started.
+fn rebuilt(mark: String) -> Judge {
+    judge(move |output: &Output| match read::file(output.at(0)) {
+        Some(Some(text)) if text == mark => Judgement::succeeded("rebuilt since the machine started", Vec::new()),
+        Some(_) => Judgement::failed("not rebuilt since the machine started", Vec::new()),
+        None => Judgement::unknown(format!("the mark could not be read: {}", read::said(output.at(0))), Vec::new()),
+    })
 }
 
 /// What went wrong with a call by its exit code or by an error that it printed all the same.
