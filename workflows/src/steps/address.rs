@@ -146,7 +146,8 @@ pub fn announce(ctx: &Context<'_>) -> Vec<Step> {
 fn announcement(ctx: &Context<'_>, id: &str, reply: bool, count: u8) -> Step {
     let (address, _, interface) = vocabulary::service_on(ctx.pair, ctx.target());
     let script = Script::new().run(vocabulary::arp_announce(address, interface, reply, count));
-    let title = format!("{} announces {address}, {count} times", ctx.target().name);
+    let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let title = format!("{} announces {address} {times}", ctx.target().name);
     Step {
         look_first: false,
         optional: true,

@@ -168,7 +168,10 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
     remark(CFGLOC, read::line(output.at(seen.cfgloc)));
     let whole = output.at(seen.clock[1]).exit.is_some();
     if !strict {
-        return Judgement::succeeded(format!("{name} answers{}", if whole { "" } else { ", in part" }), facts);
+        return Judgement::succeeded(
+            format!("{name} answers{}", if clock.is_some() { "" } else { ", in part" }),
+            facts,
+        );
     }
     if !whole {
         return Judgement::unknown(format!("the answer of {name} is cut short"), facts);
