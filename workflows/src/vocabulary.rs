@@ -280,11 +280,6 @@ pub fn claim_path(pair: &Pair) -> String {
     node_file(pair, "claim")
 }
 
-/// Path of a mark that dies with the boot, because `/run` does: what was rebuilt since the machine started.
-pub fn boot_mark(name: &str) -> String {
-    format!("/run/hamn/{name}")
-}
-
 /// Path of the text of the claim.
 pub fn claim_text_path(pair: &Pair) -> String {
     node_file(pair, "claim/text")

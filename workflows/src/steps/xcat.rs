@@ -4,7 +4,9 @@
 
 use journal_schema::{DatabaseRole, Fact, OpenItem, Tri};
 
-use super::{Batch, address, fit, idempotent, judge, judged, look, other, read, target, the_probe_decides, undo};
+use super::{
+    Batch, address, fit, idempotent, judge, judged, look, nothing_to_see, other, read, target, the_probe_decides, undo,
+};
 use crate::{
     script::{Action, Command, Output, Script},
     step::{Judge, Judgement, Step},
@@ -204,22 +206,15 @@ fn answers(node: String) -> Judge {
 /// DNS, DHCP, consoles and the announcements, side by side.
 pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     let (xcat, name) = (&ctx.pair.xcat, &ctx.target().name);
-    // Daemons that a reboot stops do not start by themselves on a pair that is set up well (trap 56): a mark that the reboot takes
-    // away too says whether they were rebuilt since.
-    let mark = format!("run {}", ctx.run);
-    let service = |id: &str, title: String, script: Script, judge_effect: Judge| {
-        let path = vocabulary::boot_mark(id);
-        let script = script.then(Action::WriteFile { path: path.clone(), mode: 0o600, content: format!("{mark}\n") });
-        let probe = look(vocabulary::cat(&path));
-        Step {
-            judge_effect,
-            look_first: false,
-            volatile: true,
-            retries: 1,
-            retry_pause_ms: 2_000,
-            section: "8.0 step 7",
-            ..idempotent(id, title, target(ctx), script, probe, rebuilt(mark.clone()))
-        }
+    let service = |id: &str, title: String, script: Script, judge_effect: Judge| Step {
+        // A reboot may take what it started; there is nothing to look at, so it goes with the address.
+        volatile: true,
+        judge_effect,
+        look_first: false,
+        retries: 1,
+        retry_pause_ms: 2_000,
+        section: "8.0 step 7",
+        ..idempotent(id, title, target(ctx), script, Script::new(), nothing_to_see())
     };
     let mut steps = Vec::new();
     if xcat.dns {
@@ -250,15 +245,6 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     fit(steps)
 }
 
-/// The mark of this run is there: rebuilt since the machine started.
-fn rebuilt(mark: String) -> Judge {
-    judge(move |output: &Output| match read::file(output.at(0)) {
-        Some(Some(text)) if text == mark => Judgement::succeeded("rebuilt since the machine started", Vec::new()),
-        Some(_) => Judgement::failed("not rebuilt since the machine started", Vec::new()),
-        None => Judgement::unknown(format!("the mark could not be read: {}", read::said(output.at(0))), Vec::new()),
-    })
-}
-
 /// What went wrong with a call by its exit code or by an error that it printed all the same.
 fn bad_call(what: &str, r: &crate::ActionResult) -> Option<Judgement> {
     let error = r.stderr.lines().chain(r.stdout.lines()).find(|l| l.contains("Error:") || l.starts_with("Usage:"));
@@ -283,7 +269,6 @@ pub(crate) fn dns(output: &Output) -> Judgement {
         Some(last) if last.trim() == "DNS setup is completed" => {
             Judgement::succeeded("DNS setup is completed", Vec::new())
         }
-        // Not *unknown*: the mark that is left when it exits 0 would make a success of it.
         _ => Judgement::failed("makedns -n did not say that it is completed", Vec::new()),
     }
 }
