@@ -1,5 +1,7 @@
 //! What resume does first: steps that nobody knows the end of, and effects that a reboot takes away.
 
+use std::sync::atomic::Ordering;
+
 use journal_schema::{Direction, Mode, Payload, StepStatus, Verdict};
 use workflows::{Place, Step};
 
@@ -42,6 +44,10 @@ impl Drive<'_> {
                 (rebooted.is_some(), Vec::new(), why)
             } else {
                 let Ok(output) = self.observe(&step, &step.probe).await else { continue };
+                if self.shaken.swap(false, Ordering::Relaxed) {
+                    // It may have rebooted under this very look: what was seen before is worth nothing.
+                    return Box::pin(self.look_again()).await;
+                }
                 let seen = (step.judge_probe)(&output);
                 let regressed = match seen.verdict {
                     Verdict::Succeeded => false,
