@@ -1,4 +1,6 @@
 //! The practice cluster: stand-ins for xCAT's commands, a pair simulated in the process, a pair of real hosts.
 
+pub mod hosts;
 pub mod sim;
+pub mod standin;
 pub mod xcat;
