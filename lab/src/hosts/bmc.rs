@@ -65,16 +65,25 @@ pub(crate) fn start(dir: &Path, program: &Path, network: &Network, machine: Mach
     let log = fs::File::create(here.join("log")).map_err(|e| LabError::file("write", &here, &e))?;
     let text = |p: &Path| p.display().to_string();
     let argv = [
-        format!("--net={}", text(&namespace)), "--".into(), "setsid".into(), "--fork".into(), "ipmi_sim".into(),
-        "-c".into(), text(&here.join("lan.conf")), "-f".into(), text(&here.join("lan.emu")),
-        "-s".into(), text(&here.join("state")), "-n".into(),
+        format!("--net={}", text(&namespace)),
+        "--".into(),
+        "setsid".into(),
+        "--fork".into(),
+        "ipmi_sim".into(),
+        "-c".into(),
+        text(&here.join("lan.conf")),
+        "-f".into(),
+        text(&here.join("lan.emu")),
+        "-s".into(),
+        text(&here.join("state")),
+        "-n".into(),
     ];
     super::start_detached("nsenter", &argv, log)?;
     // It has no sign of readiness but its socket.
     let listens = || {
-        process::in_namespace(&namespace).iter().any(|p| {
-            fs::read_to_string(format!("/proc/{}/net/udp", p.pid)).is_ok_and(|t| t.contains(":026F "))
-        })
+        process::in_namespace(&namespace)
+            .iter()
+            .any(|p| fs::read_to_string(format!("/proc/{}/net/udp", p.pid)).is_ok_and(|t| t.contains(":026F ")))
     };
     if process::poll(Duration::from_secs(20), listens) {
         return Ok(());

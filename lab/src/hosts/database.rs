@@ -93,8 +93,18 @@ impl Server {
         };
         as_owner(
             &[
-                &format!("{bin}/initdb"), "-D", &data_text, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--data-checksums",
-                "--auth-local=peer", "--auth-host=scram-sha-256", "-U", "postgres",
+                &format!("{bin}/initdb"),
+                "-D",
+                &data_text,
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "--data-checksums",
+                "--auth-local=peer",
+                "--auth-host=scram-sha-256",
+                "-U",
+                "postgres",
             ],
             "",
         )?;
@@ -131,7 +141,13 @@ impl Server {
         let owner = account("postgres")?;
         upper.folder_of((0, owner.1), "/var/log/postgresql", 0o1775)?;
         let home = upper.folder_of(owner, &format!("/var/lib/postgresql/{}", self.version), 0o755)?;
-        shell::run(&["cp", "-a", "--reflink=auto", &template.display().to_string(), &home.join("main").display().to_string()])?;
+        shell::run(&[
+            "cp",
+            "-a",
+            "--reflink=auto",
+            &template.display().to_string(),
+            &home.join("main").display().to_string(),
+        ])?;
         let data = self.data_dir();
         let peer = if machine == Machine::Mn1 { Machine::Mn2 } else { Machine::Mn1 };
         let config = self.config_dir();
@@ -148,14 +164,19 @@ impl Server {
             &format!(
                 "data_directory = '{data}'\nhba_file = '{config}/pg_hba.conf'\nident_file = '{config}/pg_ident.conf'\n\
                  external_pid_file = '/var/run/postgresql/{version}-main.pid'\nunix_socket_directories = '/var/run/postgresql'\n\
-                 cluster_name = '{machine}'\nlisten_addresses = '{listen}'\nport = 5432\nmax_connections = 50\n\
+                 cluster_name = '{machine}'\nlisten_addresses = '{listen}'\nport = 5432\n\
                  shared_buffers = 32MB\nwal_level = replica\nmax_wal_senders = 10\nwal_keep_size = 256MB\nhot_standby = on\n\
                  wal_retrieve_retry_interval = 500ms\nsynchronous_standby_names = '{standby_names}'\njit = off\n\
                  log_line_prefix = '%m [%p] %q%u@%d '\nlog_timezone = 'Etc/UTC'\ntimezone = 'Etc/UTC'\n",
                 version = self.version,
             ),
         )?;
-        upper.file_of(owner, "/var/lib/postgresql/.pgpass", 0o600, &format!("*:5432:*:{REPLICATOR}:{REPLICATOR_PASSWORD}\n"))?;
+        upper.file_of(
+            owner,
+            "/var/lib/postgresql/.pgpass",
+            0o600,
+            &format!("*:5432:*:{REPLICATOR}:{REPLICATOR_PASSWORD}\n"),
+        )?;
         if machine == Machine::Mn2 {
             self.make_standby(upper, owner, peer)?;
         }

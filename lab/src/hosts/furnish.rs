@@ -114,7 +114,11 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) 
         ),
     )?;
     upper.file("/etc/xCATMN", 0o644, "")?;
-    upper.file("/etc/profile.d/xcat.sh", 0o644, "export XCATROOT=/opt/xcat\nPATH=/opt/xcat/bin:/opt/xcat/sbin:$PATH\n")?;
+    upper.file(
+        "/etc/profile.d/xcat.sh",
+        0o644,
+        "export XCATROOT=/opt/xcat\nPATH=/opt/xcat/bin:/opt/xcat/sbin:$PATH\n",
+    )?;
     let host = if machine == Machine::Mn1 { SERVICE_ADDRESS.to_owned() } else { machine.address(Nic::Eth0) };
     upper.folder_of((0, 0), "/etc/xcat", 0o755)?;
     upper.file(
@@ -122,7 +126,9 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) 
         0o600,
         &format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD),
     )?;
-    for dir in ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat", "/install", "/tftpboot", "/etc/dhcp"] {
+    for dir in
+        ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat", "/install", "/tftpboot", "/etc/dhcp"]
+    {
         upper.folder(dir)?;
     }
     let program = format!("{}/pg_restore", server.bin_dir());

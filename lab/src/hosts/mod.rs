@@ -117,12 +117,8 @@ pub struct MachineStatus {
 const INSIDE: [&str; 7] = ["-m", "-u", "-i", "-n", "-p", "-r", "-w"];
 
 /// Environment of a command on a host.
-const ENVIRONMENT: [&str; 4] = [
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "HOME=/root",
-    "LC_ALL=C",
-    "SHELL=/bin/bash",
-];
+const ENVIRONMENT: [&str; 4] =
+    ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C", "SHELL=/bin/bash"];
 
 impl Lab {
     /// Makes a lab and waits until it replicates and answers. A killed or crashed one in the same folder is removed first.

@@ -187,7 +187,10 @@ impl Network {
         for name in &names {
             let path = PathBuf::from("/run/netns").join(name);
             if !process::clear_namespace(&path, Duration::from_secs(20)) {
-                return Err(LabError::too_late("A process of the practice cluster does not end.", path.display().to_string()));
+                return Err(LabError::too_late(
+                    "A process of the practice cluster does not end.",
+                    path.display().to_string(),
+                ));
             }
         }
         for name in names {

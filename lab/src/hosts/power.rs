@@ -114,7 +114,16 @@ impl Lab {
         let path = |p: &Path| p.display().to_string();
         let argv: Vec<String> = [
             &format!("--net={}", path(&self.network.of(machine))),
-            "--", "setsid", "--fork", "unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "sh",
+            "--",
+            "setsid",
+            "--fork",
+            "unshare",
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--pid",
+            "--fork",
+            "sh",
             &path(&self.dir.join("boot.sh")),
             &path(&here),
         ]
@@ -173,7 +182,10 @@ impl Lab {
         }
         let console = fs::read_to_string(self.host(machine).join("console")).unwrap_or_default();
         let said = console.lines().rev().take(3).collect::<Vec<_>>().join(" / ");
-        Err(LabError::too_late(format!("Waited {} s for {what} on {machine}.", limit.as_secs()), format!("console: {said}")))
+        Err(LabError::too_late(
+            format!("Waited {} s for {what} on {machine}.", limit.as_secs()),
+            format!("console: {said}"),
+        ))
     }
 }
 

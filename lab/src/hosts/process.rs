@@ -73,9 +73,7 @@ pub(crate) fn in_namespace(namespace: &Path) -> Vec<Process> {
     let Ok(all) = fs::read_dir("/proc") else { return Vec::new() };
     all.flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|m| (m.dev(), m.ino()) == wanted)
-        })
+        .filter(|pid| fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|m| (m.dev(), m.ino()) == wanted))
         .filter_map(Process::of)
         .collect()
 }

@@ -32,7 +32,8 @@ pub(crate) fn sql() -> String {
     let mut sql = String::new();
     for t in TABLES {
         let columns: Vec<String> = t.columns.iter().map(|c| format!("\"{c}\" text")).collect();
-        let _ = writeln!(sql, "CREATE TABLE {} ({}, PRIMARY KEY (\"{}\"));\n", t.name, columns.join(", "), t.columns[0]);
+        let _ =
+            writeln!(sql, "CREATE TABLE {} ({}, PRIMARY KEY (\"{}\"));\n", t.name, columns.join(", "), t.columns[0]);
         let _ = writeln!(sql, "ALTER TABLE {} OWNER TO {ROLE};\n", t.name);
     }
     for (key, value) in [

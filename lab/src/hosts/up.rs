@@ -17,13 +17,15 @@ use super::{
     machine::Machine,
     net::Network,
     power::{PowerAction, listens_on},
-    prefix, preflight, process::Process, remains,
+    prefix, preflight,
+    process::Process,
+    remains,
     rootfs::Upper,
     state::{self, Lock, State},
 };
 
 /// Longest wait for any one thing; a loaded machine is slow.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(300);
 
 pub(super) fn up(options: &Options) -> Result<Lab> {
     preflight()?;
@@ -170,8 +172,23 @@ impl Lab {
     /// # Errors
     /// The machine is off, or psql failed.
     pub fn sql(&self, machine: Machine, database: &str, text: &str) -> Result<String> {
-        let argv =
-            ["runuser", "-u", "postgres", "--", "env", "-C", "/", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", text];
+        let argv = [
+            "runuser",
+            "-u",
+            "postgres",
+            "--",
+            "env",
+            "-C",
+            "/",
+            "psql",
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            database,
+            "-c",
+            text,
+        ];
         let out = self.exec_within(machine, Duration::from_secs(20), &argv)?;
         if out.ok() {
             return Ok(out.stdout.trim().to_owned());

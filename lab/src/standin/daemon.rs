@@ -36,8 +36,13 @@ const PORT: u16 = 3001;
 const PID_FILE: &str = "/run/xcatd.pid";
 const LISTENER_TITLE: &str = "xcatd: SSL listener";
 const DB_ACCESS: &str = "xcatd: DB Access";
-const TITLES: [&str; 5] =
-    [DB_ACCESS, "xcatd: UDP listener", "xcatd: Discovery worker", "xcatd: install monitor", "xcatd: Command log writer"];
+const TITLES: [&str; 5] = [
+    DB_ACCESS,
+    "xcatd: UDP listener",
+    "xcatd: Discovery worker",
+    "xcatd: install monitor",
+    "xcatd: Command log writer",
+];
 /// How long `DB Access` outlives the listener.
 const LINGER: Duration = Duration::from_millis(800);
 
@@ -112,10 +117,8 @@ pub(super) fn main() -> i32 {
     }
     let Ok(listener) = TcpListener::bind(("0.0.0.0", PORT)) else { return 1 };
     // They end when the other ends of their pipes do, with this process.
-    let helpers: Vec<Child> = TITLES
-        .iter()
-        .filter_map(|title| spawn(title, &[HELPER, title], Stdio::piped(), Stdio::null()).ok())
-        .collect();
+    let helpers: Vec<Child> =
+        TITLES.iter().filter_map(|title| spawn(title, &[HELPER, title], Stdio::piped(), Stdio::null()).ok()).collect();
     let wedged = Arc::new(AtomicBool::new(false));
     if is_local(&cfgloc.host) {
         let (wedged, host) = (Arc::clone(&wedged), cfgloc.host.clone());
@@ -167,11 +170,8 @@ pub(super) fn ask(name: &str, args: &[&str], env: &[(String, String)]) -> Option
         return None;
     }
     let mut connection = TcpStream::connect(("127.0.0.1", PORT)).ok()?;
-    let request = Request {
-        name: name.to_owned(),
-        args: args.iter().map(|a| (*a).to_owned()).collect(),
-        env: env.to_vec(),
-    };
+    let request =
+        Request { name: name.to_owned(), args: args.iter().map(|a| (*a).to_owned()).collect(), env: env.to_vec() };
     let mut line = serde_json::to_string(&request).ok()?;
     line.push('\n');
     let mut text = String::new();
@@ -183,7 +183,11 @@ pub(super) fn ask(name: &str, args: &[&str], env: &[(String, String)]) -> Option
         .and_then(|_| serde_json::from_str(&text).ok());
     // The daemon died under the request.
     Some(answer.map_or_else(
-        || Reply { stderr: "Error: communication with the xcatd server was interrupted\n".into(), exit: 1, ..Reply::default() },
+        || Reply {
+            stderr: "Error: communication with the xcatd server was interrupted\n".into(),
+            exit: 1,
+            ..Reply::default()
+        },
         |a| Reply { stdout: a.stdout, stderr: a.stderr, exit: a.exit, hangs: a.hangs },
     ))
 }

@@ -124,11 +124,8 @@ fn field(text: &str) -> String {
 /// Inserts a row, or replaces the one of its key.
 pub(super) fn put(cfgloc: &Cfgloc, table: &Table, row: &Row) -> Result<(), DbError> {
     let key = table.columns[0];
-    let values: Vec<String> = row
-        .iter()
-        .enumerate()
-        .map(|(n, v)| if n > 0 && v.is_empty() { "NULL".to_owned() } else { quote(v) })
-        .collect();
+    let values: Vec<String> =
+        row.iter().enumerate().map(|(n, v)| if n > 0 && v.is_empty() { "NULL".to_owned() } else { quote(v) }).collect();
     let set: Vec<String> = table.columns[1..].iter().map(|c| format!("\"{c}\" = EXCLUDED.\"{c}\"")).collect();
     let sql = format!(
         "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (\"{key}\") DO UPDATE SET {};\n",
@@ -157,7 +154,9 @@ mod tests {
 
     #[test]
     fn rows_come_back_as_they_went_in() {
-        let rows = parse("@site\nmaster\t10.77.0.10\t\\N\t\\N\nodd\ta\\tb\\\\c\\nd\t\\N\t\\N\n@passwd\n@hosts\n@x\t\t\t\t\t\n");
+        let rows = parse(
+            "@site\nmaster\t10.77.0.10\t\\N\t\\N\nodd\ta\\tb\\\\c\\nd\t\\N\t\\N\n@passwd\n@hosts\n@x\t\t\t\t\t\n",
+        );
         assert_eq!(rows["site"][0], ["master", "10.77.0.10", "", ""]);
         assert_eq!(rows["site"][1], ["odd", "a\tb\\c\nd", "", ""]);
         assert!(rows["passwd"].is_empty());

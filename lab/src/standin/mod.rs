@@ -1,8 +1,8 @@
 //! The programs of the practice hosts: xCAT's commands, xcatd, and what a BMC calls to switch a machine. All are one program, called as
 //! `PROGRAM standin NAME ARGUMENTS…`; what they say and how they lie is decided in [`crate::xcat`].
 
-mod database;
 mod daemon;
+mod database;
 mod node;
 
 use std::{
@@ -57,11 +57,7 @@ fn count(name: &str, args: &[String]) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
     let line = format!("{now} {name} {}\n", args.join(" "));
     // Counting must not change what is counted.
-    let _ = fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(CALLS)
-        .and_then(|mut f| f.write_all(line.as_bytes()));
+    let _ = fs::OpenOptions::new().append(true).create(true).open(CALLS).and_then(|mut f| f.write_all(line.as_bytes()));
 }
 
 /// `bmc DIR MACHINE get power`, `bmc DIR MACHINE set power 0|1`: what `ipmi_sim` calls.
