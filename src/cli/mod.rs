@@ -21,14 +21,17 @@ mod lab;
 mod man;
 pub mod out;
 mod plan;
+mod reading;
 mod resume;
 mod rollback;
 mod run;
 mod standin;
+pub mod who;
 mod workflow;
 
 pub use error::Trouble;
 pub use exit::Exit;
+pub use reading::{Reading, select};
 
 /// What a subcommand gives: how it ended, or three lines.
 pub type Outcome = Result<Exit, Trouble>;

@@ -22,6 +22,9 @@ mod postgres_conf;
 mod watch;
 mod xcat_host;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use thiserror::Error;
