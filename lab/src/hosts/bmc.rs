@@ -1,6 +1,6 @@
 //! The BMCs: `ipmi_sim` for each management node, in a namespace that outlives the machine's power.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use super::{
     LabError, Result,
@@ -85,7 +85,7 @@ pub(crate) fn start(dir: &Path, program: &Path, network: &Network, machine: Mach
             .iter()
             .any(|p| fs::read_to_string(format!("/proc/{}/net/udp", p.pid)).is_ok_and(|t| t.contains(":026F ")))
     };
-    if process::poll(Duration::from_secs(20), listens) {
+    if process::poll(process::PATIENCE, listens) {
         return Ok(());
     }
     Err(LabError::too_late(

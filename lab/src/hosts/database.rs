@@ -157,7 +157,7 @@ impl Server {
         file("environment", "")?;
         file("pg_ctl.conf", "pg_ctl_options = ''\n")?;
         file("pg_ident.conf", "")?;
-        file("pg_hba.conf", &self.hba(machine, peer))?;
+        file("pg_hba.conf", &hba(machine, peer))?;
         let standby_names = if synchronous && machine == Machine::Mn1 { peer.name() } else { "" };
         file(
             "postgresql.conf",
@@ -184,23 +184,6 @@ impl Server {
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(|e| LabError::file("protect", &data, &e))
     }
 
-    /// Own addresses only, as pgsqlsetup writes it: that the clients' lines are wanted after a takeover is for the takeover to do.
-    fn hba(&self, machine: Machine, peer: Machine) -> String {
-        let service = if machine == Machine::Mn1 {
-            format!("host all all {CLUSTER_NETWORK} scram-sha-256\n")
-        } else {
-            format!("host all all {}/32 scram-sha-256\n", machine.address(Nic::Eth0))
-        };
-        let mut text = format!(
-            "local all postgres peer\nlocal all all peer\n# IPv4 local connections:\nhost all all 127.0.0.1/32 scram-sha-256\n{service}\
-             local replication all peer\n"
-        );
-        for nic in Nic::BOTH {
-            text += &format!("host replication {REPLICATOR} {}/32 scram-sha-256\n", peer.address(nic));
-        }
-        text
-    }
-
     fn make_standby(&self, upper: &Upper, owner: (u32, u32), primary: Machine) -> Result<()> {
         let data = self.data_dir();
         upper.file_of(owner, &format!("{data}/standby.signal"), 0o600, "")?;
@@ -214,4 +197,21 @@ impl Server {
             ),
         )
     }
+}
+
+/// Own addresses only, as pgsqlsetup writes it: that the clients' lines are wanted after a takeover is for the takeover to do.
+fn hba(machine: Machine, peer: Machine) -> String {
+    let service = if machine == Machine::Mn1 {
+        format!("host all all {CLUSTER_NETWORK} scram-sha-256\n")
+    } else {
+        format!("host all all {}/32 scram-sha-256\n", machine.address(Nic::Eth0))
+    };
+    let mut text = format!(
+        "local all postgres peer\nlocal all all peer\n# IPv4 local connections:\nhost all all 127.0.0.1/32 scram-sha-256\n{service}\
+         local replication all peer\n"
+    );
+    for nic in Nic::BOTH {
+        text += &format!("host replication {REPLICATOR} {}/32 scram-sha-256\n", peer.address(nic));
+    }
+    text
 }

@@ -46,7 +46,7 @@ pub(crate) fn any(upper: &Upper, machine: Machine, machine_id: &str, keys: &Keys
     upper.file("/etc/ssh/ssh_host_ed25519_key", 0o600, &key.private)?;
     upper.file("/etc/ssh/ssh_host_ed25519_key.pub", 0o644, &format!("{}\n", key.public))?;
     upper.folder_of((0, 0), "/root/.ssh", 0o700)?;
-    let authorized: String = keys.root.values().map(|k| format!("{}\n", k.public)).collect();
+    let authorized: String = keys.root.values().flat_map(|k| [k.public.as_str(), "\n"]).collect();
     upper.file("/root/.ssh/authorized_keys", 0o600, &authorized)?;
     upper.file("/root/.bashrc", 0o644, "PS1='\\u@\\h:\\w\\$ '\n")?;
     upper.file("/root/.profile", 0o644, "[ -n \"$BASH\" ] && . ~/.bashrc\n")?;
@@ -113,6 +113,11 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) 
              # Short-Description: xcatd\n### END INIT INFO\nexec {PROGRAM} standin xcatd \"$@\"\n"
         ),
     )?;
+    upper.file(
+        "/etc/init.d/isc-dhcp-server",
+        0o755,
+        &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"),
+    )?;
     upper.file("/etc/xCATMN", 0o644, "")?;
     upper.file(
         "/etc/profile.d/xcat.sh",
@@ -134,7 +139,7 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) 
     let program = format!("{}/pg_restore", server.bin_dir());
     let owner = super::rootfs::account("postgres")?;
     if machine == Machine::Mn1 {
-        upper.at_boot(&["cron", "postgresql", "xcatd"])?;
+        upper.at_boot(&["cron", "postgresql", "isc-dhcp-server", "xcatd"])?;
         // The jobs of the published procedure, with the fifth time field that it forgot (trap 27).
         crontab(
             upper,

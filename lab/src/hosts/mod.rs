@@ -49,6 +49,13 @@ pub(crate) use seed::quote;
 
 /// Where a lab lives if nobody says otherwise.
 pub const DEFAULT_DIR: &str = "/var/lib/hamn-lab";
+/// Below this, labs of tests live: in memory where there is such a folder, because deleting them from a disk takes longer than all else.
+pub fn scratch() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let base = if memory.is_dir() { memory } else { Path::new("/var/lib") };
+    base.join("hamn-lab-scratch")
+}
+
 /// Where the database template is kept.
 pub const DEFAULT_CACHE: &str = "/var/cache/hamn-lab";
 
@@ -195,10 +202,18 @@ impl Lab {
     /// # Errors
     /// As [`Self::exec`].
     pub fn exec_within<S: AsRef<str>>(&self, machine: Machine, limit: Duration, argv: &[S]) -> Result<Output> {
+        self.exec_with(machine, limit, argv, "")
+    }
+
+    /// [`Self::exec_within`] with text on standard input.
+    ///
+    /// # Errors
+    /// As [`Self::exec`].
+    pub fn exec_with<S: AsRef<str>>(&self, machine: Machine, limit: Duration, argv: &[S], stdin: &str) -> Result<Output> {
         let mut words = self.enter(machine)?;
         words.extend(["timeout".to_owned(), "-k".to_owned(), "2".to_owned(), limit.as_secs().max(1).to_string()]);
         words.extend(argv.iter().map(|a| a.as_ref().to_owned()));
-        shell::output(&words, "")
+        shell::output(&words, stdin)
     }
 
     /// Arguments of an interactive shell on a host, for the caller to execute.
@@ -338,7 +353,7 @@ fn remains(dir: &Path) -> Result<()> {
     };
     // A host's last mounts go a moment after its last process.
     let mut last = None;
-    if process::poll(Duration::from_secs(10), || clear().map_err(|e| last = Some(e)).is_ok()) {
+    if process::poll(process::PATIENCE, || clear().map_err(|e| last = Some(e)).is_ok()) {
         return Ok(());
     }
     Err(LabError::file("remove", dir, &last.unwrap_or_else(|| std::io::Error::other("still there"))))

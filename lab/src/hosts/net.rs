@@ -1,7 +1,7 @@
 //! Network namespaces, bridges and cables. Nothing here touches the machine's own network: the bridges live in a namespace
 //! of their own, and every cable is made inside a namespace.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 use super::{
     LabError, LabErrorKind, Result,
@@ -70,7 +70,7 @@ impl Network {
         let mut names = vec![SWITCH.to_owned()];
         names.extend(Machine::ALL.iter().map(|m| m.name().to_owned()));
         names.extend(Machine::PAIR.iter().map(|m| bmc_name(*m).to_owned()));
-        let lines: String = names.iter().map(|n| format!("netns add {}\n", self.namespace(n))).collect();
+        let lines = names.iter().fold(String::new(), |all, n| all + "netns add " + &self.namespace(n) + "\n");
         shell::run_with(&["ip", "-batch", "-"], &lines)?;
         let mut switch = String::new();
         for nic in Nic::BOTH {
@@ -79,12 +79,12 @@ impl Network {
         }
         for machine in Machine::ALL {
             for nic in Nic::BOTH {
-                switch += &self.cable(&Plug::Host(machine, nic), machine.name(), nic, &machine.mac(nic));
+                switch += &self.cable(Plug::Host(machine, nic), machine.name(), nic, &machine.mac(nic));
             }
         }
         for machine in Machine::PAIR {
             let mac = machine.mac(Nic::Eth1).replacen("02:", "06:", 1);
-            switch += &self.cable(&Plug::Bmc(machine), bmc_name(machine), Nic::Eth1, &mac);
+            switch += &self.cable(Plug::Bmc(machine), bmc_name(machine), Nic::Eth1, &mac);
         }
         self.ip(SWITCH, &switch)?;
         for machine in Machine::PAIR {
@@ -97,7 +97,7 @@ impl Network {
         Ok(())
     }
 
-    fn cable(&self, plug: &Plug, name: &str, nic: Nic, mac: &str) -> String {
+    fn cable(&self, plug: Plug, name: &str, nic: Nic, mac: &str) -> String {
         let (namespace, inside) = (self.namespace(name), nic.name());
         format!(
             "link add {plug} type veth peer name {inside} address {mac} netns {namespace}\nlink set {plug} master {}\n",
@@ -119,8 +119,10 @@ impl Network {
 
     /// Takes all addresses away from a machine that is off.
     pub(crate) fn forget_addresses(&self, machine: Machine) -> Result<()> {
-        let lines: String =
-            Nic::BOTH.iter().map(|n| format!("link set {0} down\naddr flush dev {0}\n", n.name())).collect();
+        let mut lines = String::new();
+        for nic in Nic::BOTH {
+            lines += &format!("link set {0} down\naddr flush dev {0}\n", nic.name());
+        }
         self.ip(machine.name(), &lines)
     }
 
@@ -186,7 +188,7 @@ impl Network {
         let names = self.existing();
         for name in &names {
             let path = PathBuf::from("/run/netns").join(name);
-            if !process::clear_namespace(&path, Duration::from_secs(20)) {
+            if !process::clear_namespace(&path, process::PATIENCE) {
                 return Err(LabError::too_late(
                     "A process of the practice cluster does not end.",
                     path.display().to_string(),

@@ -95,7 +95,7 @@ impl Lab {
         if let Some(init) = self.init(machine) {
             init.kill();
         }
-        if !process::clear_namespace(&self.network.of(machine), Duration::from_secs(20)) {
+        if !process::clear_namespace(&self.network.of(machine), process::PATIENCE) {
             return Err(LabError::too_late(format!("{machine} does not die."), "processes stay in its namespace"));
         }
         let _ = fs::remove_file(self.host(machine).join("init"));
@@ -132,7 +132,7 @@ impl Lab {
         let console = here.join("console");
         let log = fs::File::create(&console).map_err(|e| LabError::file("write", &console, &e))?;
         super::start_detached("nsenter", &argv, log)?;
-        if !process::poll(Duration::from_secs(20), || self.init(machine).is_some()) {
+        if !process::poll(process::PATIENCE, || self.init(machine).is_some()) {
             let said = fs::read_to_string(&console).unwrap_or_default();
             return Err(LabError::too_late(format!("{machine} does not start."), said));
         }

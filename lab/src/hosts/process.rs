@@ -10,6 +10,9 @@ use std::{
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
+/// Longest wait for what takes no time on an idle machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A process that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Process {
@@ -82,7 +85,9 @@ pub(crate) fn in_namespace(namespace: &Path) -> Vec<Process> {
 pub(crate) fn clear_namespace(namespace: &Path, limit: Duration) -> bool {
     poll(limit, || {
         let found = in_namespace(namespace);
-        found.iter().for_each(|p| p.kill());
+        for process in &found {
+            process.kill();
+        }
         found.is_empty()
     })
 }

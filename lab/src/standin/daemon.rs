@@ -139,15 +139,16 @@ pub(super) fn main() -> i32 {
     for connection in listener.incoming().flatten() {
         let (wedged, one_at_a_time, cfgloc) = (Arc::clone(&wedged), Arc::clone(&node), cfgloc.clone());
         thread::spawn(move || {
-            let _turn = one_at_a_time.lock();
-            if wedged.load(Ordering::SeqCst) {
-                drop(_turn);
-                loop {
-                    thread::park();
-                }
+            let turn = one_at_a_time.lock();
+            if !wedged.load(Ordering::SeqCst) {
+                // A client that went away is no concern of ours.
+                let _ = serve(&connection, Node::inside(cfgloc));
+                return;
             }
-            // A client that went away is no concern of ours.
-            let _ = serve(&connection, Node::inside(cfgloc));
+            drop(turn);
+            loop {
+                thread::park();
+            }
         });
     }
     drop(helpers);

@@ -47,8 +47,10 @@ fn answer(reply: &Reply) -> i32 {
     // Nobody listens any more: nothing to be done about it.
     let _ = out.write_all(reply.stdout.as_bytes()).and_then(|()| out.flush());
     let _ = err.write_all(reply.stderr.as_bytes());
-    while reply.hangs {
-        thread::sleep(Duration::from_secs(3600));
+    if reply.hangs {
+        loop {
+            thread::sleep(Duration::from_secs(3600));
+        }
     }
     reply.exit
 }
