@@ -113,11 +113,7 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) 
              # Short-Description: xcatd\n### END INIT INFO\nexec {PROGRAM} standin xcatd \"$@\"\n"
         ),
     )?;
-    upper.file(
-        "/etc/init.d/isc-dhcp-server",
-        0o755,
-        &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"),
-    )?;
+    upper.file("/etc/init.d/isc-dhcp-server", 0o755, &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"))?;
     upper.file("/etc/xCATMN", 0o644, "")?;
     upper.file(
         "/etc/profile.d/xcat.sh",

@@ -184,6 +184,18 @@ impl Lab {
         Ok(())
     }
 
+    /// Names of the network namespaces that the lab in a folder has, whether it is whole or not.
+    pub fn namespaces(dir: &Path) -> Vec<String> {
+        // The folder may be gone already; its parent says what its true name was.
+        let (parent, name) = (dir.parent().and_then(|p| fs::canonicalize(p).ok()), dir.file_name());
+        parent.zip(name).map(|(p, n)| Network::new(&prefix(&p.join(n))).existing()).unwrap_or_default()
+    }
+
+    /// Whether it came up entirely.
+    pub fn is_ready(&self) -> bool {
+        self.state.ready
+    }
+
     /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -209,7 +221,13 @@ impl Lab {
     ///
     /// # Errors
     /// As [`Self::exec`].
-    pub fn exec_with<S: AsRef<str>>(&self, machine: Machine, limit: Duration, argv: &[S], stdin: &str) -> Result<Output> {
+    pub fn exec_with<S: AsRef<str>>(
+        &self,
+        machine: Machine,
+        limit: Duration,
+        argv: &[S],
+        stdin: &str,
+    ) -> Result<Output> {
         let mut words = self.enter(machine)?;
         words.extend(["timeout".to_owned(), "-k".to_owned(), "2".to_owned(), limit.as_secs().max(1).to_string()]);
         words.extend(argv.iter().map(|a| a.as_ref().to_owned()));

@@ -55,7 +55,7 @@ impl Network {
     }
 
     /// Names of this lab's namespaces that exist.
-    fn existing(&self) -> Vec<String> {
+    pub(super) fn existing(&self) -> Vec<String> {
         let start = format!("{}-", self.prefix);
         let Ok(all) = fs::read_dir("/run/netns") else { return Vec::new() };
         all.flatten().filter_map(|e| e.file_name().into_string().ok()).filter(|n| n.starts_with(&start)).collect()

@@ -5,8 +5,7 @@ use std::{
     fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpListener, TcpStream, UdpSocket},
-    os::unix::process::CommandExt,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -17,14 +16,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    hosts::{poll, terminate},
-    xcat::{self, DbError, Reply},
-};
+use crate::xcat::{self, DbError, Reply};
 
 use super::{
     database,
     node::{Node, read_cfgloc},
+    spawn,
 };
 
 /// Name of the stand-in that listens.
@@ -61,25 +58,9 @@ struct Answer {
     hangs: bool,
 }
 
-/// This program under another title. Neither its output nor its children keep the caller's open.
-fn spawn(title: &str, args: &[&str], stdin: Stdio, stdout: Stdio) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
-        .arg0(title)
-        .arg("standin")
-        .args(args)
-        .current_dir("/")
-        .process_group(0)
-        .stdin(stdin)
-        .stdout(stdout)
-        .stderr(Stdio::null())
-        .spawn()
-}
-
 /// Number of the running listener.
 pub(super) fn running() -> Option<i32> {
-    let pid: i32 = fs::read_to_string(PID_FILE).ok()?.trim().parse().ok()?;
-    let title = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    title.starts_with(LISTENER_TITLE.as_bytes()).then_some(pid)
+    super::running(PID_FILE, LISTENER_TITLE)
 }
 
 /// Starts the daemon and waits until it has its database and its port.
@@ -97,11 +78,7 @@ pub(super) fn start() -> Result<(), DbError> {
 
 /// Ends the listener. The process `DB Access` follows on its own time.
 pub(super) fn stop() {
-    if let Some(pid) = running() {
-        terminate(pid);
-        poll(Duration::from_secs(5), || running().is_none());
-    }
-    let _ = fs::remove_file(PID_FILE);
+    super::stop(PID_FILE, LISTENER_TITLE);
 }
 
 /// Whether an address is this machine's.

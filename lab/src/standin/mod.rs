@@ -3,18 +3,21 @@
 
 mod daemon;
 mod database;
+mod dhcpd;
 mod node;
 
 use std::{
     fs,
     io::{self, Write},
+    os::unix::process::CommandExt,
     path::Path,
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
-    hosts::{Lab, Machine, Power, PowerAction},
+    hosts::{Lab, Machine, Power, PowerAction, poll, terminate},
     xcat::{self, Reply},
 };
 
@@ -29,6 +32,11 @@ pub fn main(name: &str, args: &[String]) -> i32 {
         "bmc" => bmc(args),
         daemon::LISTENER => daemon::main(),
         daemon::HELPER => daemon::helper(args),
+        dhcpd::SERVER => dhcpd::main(),
+        "dhcpd" => {
+            count(name, args);
+            dhcpd::control(args.first().map_or("", String::as_str))
+        }
         _ => {
             count(name, args);
             let words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -39,6 +47,35 @@ pub fn main(name: &str, args: &[String]) -> i32 {
             }))
         }
     }
+}
+
+/// This program under another title. Neither its output nor its children keep the caller's open.
+fn spawn(title: &str, args: &[&str], stdin: Stdio, stdout: Stdio) -> io::Result<Child> {
+    Command::new("/proc/self/exe")
+        .arg0(title)
+        .arg("standin")
+        .args(args)
+        .current_dir("/")
+        .process_group(0)
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// The process that a file of its number names, if it still bears the title.
+fn running(pid_file: &str, title: &str) -> Option<i32> {
+    let pid: i32 = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
+    fs::read(format!("/proc/{pid}/cmdline")).ok()?.starts_with(title.as_bytes()).then_some(pid)
+}
+
+/// Ends that process and waits for it.
+fn stop(pid_file: &str, title: &str) {
+    if let Some(pid) = running(pid_file, title) {
+        terminate(pid);
+        poll(Duration::from_secs(5), || running(pid_file, title).is_none());
+    }
+    let _ = fs::remove_file(pid_file);
 }
 
 /// Says what a command says, and ends or hangs as it does.

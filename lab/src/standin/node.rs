@@ -7,6 +7,7 @@ use crate::xcat::{Backend, Cfgloc, Daemon, DbError, Helper, Row, Table, Via};
 use super::{
     daemon,
     database::{self, Rows},
+    dhcpd,
 };
 
 /// The line that says where the database is.
@@ -135,13 +136,18 @@ impl Backend for Node {
     fn helper(&mut self, helper: Helper, start: bool) -> bool {
         let name = service_name(helper);
         let mark = format!("{RUNNING}/{name}");
+        if helper == Helper::Dhcp && !start {
+            return dhcpd::is_running();
+        }
         if start {
             if Path::new(&format!("{BROKEN}/{name}")).exists() {
                 let _ = fs::remove_file(&mark);
                 return false;
             }
-            if helper == Helper::Dns {
-                self.write_file("/etc/bind/db.cluster", &zone());
+            match helper {
+                Helper::Dns => self.write_file("/etc/bind/db.cluster", &zone()),
+                Helper::Dhcp => return dhcpd::control("restart") == 0,
+                Helper::Consoles => {}
             }
             self.write_file(&mark, "");
         }
