@@ -180,11 +180,11 @@ fn completions_and_manual_are_made_for_every_subcommand() {
 }
 
 /// Puts a run into the journal of a state folder; the store, which holds the lock.
-fn keep(story: &Story, state: &Path) -> GuardedStore {
+fn keep(told: &Story, state: &Path) -> GuardedStore {
     let holder = Holder { operator: alice(), purpose: "run 0190 (failover)".into(), since: UnixMillis(START) };
     let store = GuardedStore::open(&StateDir::new(state), &holder).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for record in &story.records {
+    for record in &told.records {
         runtime.block_on(store.commit(record)).unwrap();
     }
     store

@@ -73,6 +73,8 @@ enum LabCommand {
     },
     /// Shows power, names, addresses and cables of every host
     Status,
+    /// Removes what killed test runs left behind; whose owner lives stays
+    Sweep,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -142,6 +144,15 @@ pub(super) fn call(globals: &Globals, args: &LabArgs) -> Outcome {
             Ok(Exit::Done)
         }
         LabCommand::Status => status(globals, &open()?),
+        LabCommand::Sweep => {
+            hosts::preflight()?;
+            // Each set of tests has a folder of its own there.
+            for entry in std::fs::read_dir(hosts::scratch()).into_iter().flatten().flatten() {
+                Lab::sweep(&entry.path())?;
+            }
+            out::line("nothing is left of killed test runs")?;
+            Ok(Exit::Done)
+        }
     }
 }
 

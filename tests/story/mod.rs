@@ -7,24 +7,24 @@ use journal_schema::{
     RunState, TableRow, Token, UnixMillis, Verdict,
 };
 
-pub const RUN: RunId = RunId(0x0190_1234_5678_9abc);
+pub(crate) const RUN: RunId = RunId(0x0190_1234_5678_9abc);
 
 /// 2026-01-31 03:12:45.123 UTC.
-pub const START: u64 = 1_769_829_165_123;
+pub(crate) const START: u64 = 1_769_829_165_123;
 
-pub struct Story {
-    pub records: Vec<Record>,
-    pub state: Option<RunState>,
+pub(crate) struct Story {
+    pub(crate) records: Vec<Record>,
+    pub(crate) state: Option<RunState>,
     clock: u64,
 }
 
 impl Story {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { records: Vec::new(), state: None, clock: START }
     }
 
     /// Adds a record `after` milliseconds later. The fold refuses one that may not follow.
-    pub fn say(&mut self, after: u64, payload: Payload) -> &mut Self {
+    pub(crate) fn say(&mut self, after: u64, payload: Payload) -> &mut Self {
         self.clock += after;
         let at = UnixMillis(self.clock);
         let record = match &self.state {
@@ -39,11 +39,11 @@ impl Story {
         self
     }
 
-    pub fn done(&mut self, after: u64, step: &str, why: &str, evidence: Vec<Fact>) -> &mut Self {
+    pub(crate) fn done(&mut self, after: u64, step: &str, why: &str, evidence: Vec<Fact>) -> &mut Self {
         self.outcome(after, step, Verdict::Succeeded, why, evidence, "")
     }
 
-    pub fn outcome(
+    pub(crate) fn outcome(
         &mut self,
         after: u64,
         step: &str,
@@ -69,7 +69,7 @@ impl Story {
         )
     }
 
-    pub fn intent(&mut self, after: u64, step: &str, at: &str) -> &mut Self {
+    pub(crate) fn intent(&mut self, after: u64, step: &str, at: &str) -> &mut Self {
         let attempt = self.state.as_ref().unwrap().steps[step].next_attempt(Direction::Forward);
         let payload = Payload::Intent {
             step: step.into(),
@@ -82,20 +82,20 @@ impl Story {
         self.say(after, payload)
     }
 
-    pub fn text(&self, how: Timeline) -> String {
+    pub(crate) fn text(&self, how: Timeline) -> String {
         report::timeline(&self.records, self.state.as_ref().unwrap(), how)
     }
 }
 
-pub fn alice() -> Operator {
+pub(crate) fn alice() -> Operator {
     Operator { name: "alice".into(), host: "admin".into(), terminal: "/dev/pts/1".into() }
 }
 
-pub fn refs() -> Refs {
+pub(crate) fn refs() -> Refs {
     Refs { hamn_version: "0.1.0".into(), table: Digest::of(b"table"), plan: Digest::of(b"plan") }
 }
 
-pub fn step(id: &str, title: &str, place: &str, mode: Mode, stage: u8) -> PlannedStep {
+pub(crate) fn step(id: &str, title: &str, place: &str, mode: Mode, stage: u8) -> PlannedStep {
     PlannedStep {
         id: id.into(),
         title: title.into(),
@@ -109,12 +109,12 @@ pub fn step(id: &str, title: &str, place: &str, mode: Mode, stage: u8) -> Planne
     }
 }
 
-pub fn row(from: &str, transition: &str, to: &str, kind: Kind) -> TableRow {
+pub(crate) fn row(from: &str, transition: &str, to: &str, kind: Kind) -> TableRow {
     TableRow { from: from.into(), transition: transition.into(), to: to.into(), kind }
 }
 
 /// A failover up to the pivot's first intent.
-pub fn told_to_the_pivot() -> Story {
+pub(crate) fn told_to_the_pivot() -> Story {
     let mut s = Story::new();
     s.say(
         0,
