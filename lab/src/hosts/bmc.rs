@@ -16,9 +16,16 @@ pub const PASSWORD: &str = "fence";
 
 /// GUID of a BMC as `ipmitool … mc guid` of Debian 12 prints it.
 pub(crate) fn guid(prefix: &str, machine: Machine) -> String {
-    // Apart in the first half by the lab, in the last digit by the machine.
-    let end = if machine == Machine::Mn2 { 2 } else { 1 };
-    format!("{:016X}00112233445566{end:02X}", super::hash(prefix))
+    // ipmitool guesses the order of the bytes from the digit that tells the version, in this order of bytes the 1 of 1100; the zeros
+    // make it no version in any other.
+    let first = if machine == Machine::Mn2 { 2 } else { 1 };
+    format!("0{first}665544-3322-1100-0000-0000{:08x}", super::hash(prefix) as u32)
+}
+
+/// The bytes of a GUID as the BMC sends them: the last one first.
+fn wire(guid: &str) -> String {
+    let digits: Vec<char> = guid.chars().filter(|c| *c != '-').collect();
+    digits.chunks(2).rev().flatten().collect()
 }
 
 /// Writes the configuration and starts the simulator.
@@ -53,6 +60,7 @@ pub(crate) fn start(dir: &Path, program: &Path, network: &Network, machine: Mach
              chassis_control \"{power}\"\nuser 1 false \"\" \"none\" user 10 {auth}\nuser 2 true \"{USER}\" \"{PASSWORD}\" admin 10 {auth}\n",
             address = bmc_address(machine),
             power = power.display(),
+            guid = wire(guid),
         ),
         0o600,
     )?;

@@ -65,7 +65,7 @@ impl Network {
         shell::run_with(&["ip", "-n", &self.namespace(name), "-batch", "-"], lines).map(drop)
     }
 
-    /// Makes everything, with all cables pulled.
+    /// Makes everything: the cables of the BMCs are in, those of the machines dark until they are switched on.
     pub(crate) fn build(&self) -> Result<()> {
         let mut names = vec![SWITCH.to_owned()];
         names.extend(Machine::ALL.iter().map(|m| m.name().to_owned()));
@@ -85,6 +85,9 @@ impl Network {
         for machine in Machine::PAIR {
             let mac = machine.mac(Nic::Eth1).replacen("02:", "06:", 1);
             switch += &self.cable(Plug::Bmc(machine), bmc_name(machine), Nic::Eth1, &mac);
+        }
+        for machine in Machine::PAIR {
+            switch += &format!("link set {} up\n", Plug::Bmc(machine));
         }
         self.ip(SWITCH, &switch)?;
         for machine in Machine::PAIR {

@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::xcat::{self, DbError, Reply};
+use crate::xcat::{self, Cfgloc, DbError, Reply};
 
 use super::{
     database,
@@ -96,30 +96,26 @@ pub(super) fn main() -> i32 {
     // They end when the other ends of their pipes do, with this process.
     let helpers: Vec<Child> =
         TITLES.iter().filter_map(|title| spawn(title, &[HELPER, title], Stdio::piped(), Stdio::null()).ok()).collect();
-    let wedged = Arc::new(AtomicBool::new(false));
-    if is_local(&cfgloc.host) {
-        let (wedged, host) = (Arc::clone(&wedged), cfgloc.host.clone());
-        // That the address comes back later does not bring the connection back.
-        thread::spawn(move || {
-            while is_local(&host) {
-                thread::sleep(Duration::from_millis(50));
-            }
-            wedged.store(true, Ordering::SeqCst);
-        });
-    }
+    let connection = Arc::new(Connection { watched: is_local(&cfgloc.host), lost: AtomicBool::new(false), cfgloc });
+    let watch = Arc::clone(&connection);
+    thread::spawn(move || {
+        while !watch.is_lost() {
+            thread::sleep(Duration::from_millis(50));
+        }
+    });
     if fs::write(PID_FILE, format!("{}\n", std::process::id())).is_err() {
         return 1;
     }
     let mut out = io::stdout();
     let _ = out.write_all(b"ready\n").and_then(|()| out.flush());
-    let node = Arc::new(Mutex::new(()));
-    for connection in listener.incoming().flatten() {
-        let (wedged, one_at_a_time, cfgloc) = (Arc::clone(&wedged), Arc::clone(&node), cfgloc.clone());
+    let turns = Arc::new(Mutex::new(()));
+    for client in listener.incoming().flatten() {
+        let (turns, connection) = (Arc::clone(&turns), Arc::clone(&connection));
         thread::spawn(move || {
-            let turn = one_at_a_time.lock();
-            if !wedged.load(Ordering::SeqCst) {
+            let turn = turns.lock();
+            if !connection.is_lost() {
                 // A client that went away is no concern of ours.
-                let _ = serve(&connection, Node::inside(cfgloc));
+                let _ = serve(&client, Node::inside(connection.cfgloc.clone()));
                 return;
             }
             drop(turn);
@@ -130,6 +126,25 @@ pub(super) fn main() -> i32 {
     }
     drop(helpers);
     1
+}
+
+/// The daemon's way to its database.
+#[derive(Debug)]
+struct Connection {
+    cfgloc: Cfgloc,
+    /// Whether its own end has the address that cfgloc names, as on a management node.
+    watched: bool,
+    lost: AtomicBool,
+}
+
+impl Connection {
+    /// Whether the address was taken away under it. That it comes back later does not bring the connection back.
+    fn is_lost(&self) -> bool {
+        if self.watched && !is_local(&self.cfgloc.host) {
+            self.lost.store(true, Ordering::SeqCst);
+        }
+        self.lost.load(Ordering::SeqCst)
+    }
 }
 
 fn serve(mut connection: &TcpStream, mut node: Node) -> io::Result<()> {
