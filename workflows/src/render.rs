@@ -138,13 +138,13 @@ fn library(script: &Script) -> String {
             _ => None,
         })
     };
-    let base = without_comments(part!("base.sh"));
-    let limit = without_comments(part!("limit.sh"));
+    let base = compact(part!("base.sh"));
+    let limit = compact(part!("limit.sh"));
     let mut text = if commands().any(|c| c.user.is_some()) {
         // The other user's shell needs them too.
         let library = base + &limit;
         format!("hamn_library={}\neval \"$hamn_library\"\n{}", quote(&library).unwrap_or_default(), {
-            without_comments(part!("user.sh"))
+            compact(part!("user.sh"))
         })
     } else if commands().next().is_some() {
         base + &limit
@@ -153,7 +153,7 @@ fn library(script: &Script) -> String {
     };
     let mut add = |needed: bool, part: &str| {
         if needed {
-            text.push_str(&without_comments(part));
+            text.push_str(&compact(part));
         }
     };
     let secret =
@@ -177,8 +177,8 @@ fn library(script: &Script) -> String {
     text
 }
 
-/// Without comment lines and indentation.
-fn without_comments(part: &str) -> String {
+/// Shell text without comment lines and indentation: some shells read a script from a pipe byte by byte.
+pub fn compact(part: &str) -> String {
     part.lines()
         .map(str::trim_start)
         .filter(|line| !line.starts_with('#'))
@@ -296,7 +296,7 @@ fn edit(path: &str, keep: Keep, absent: Absent, values: &[(&str, &String)], prog
     }
     let keep = i32::from(matches!(keep, Keep::Before));
     let absent = if matches!(absent, Absent::Fails) { 3 } else { 0 };
-    let _ = write!(text, "hamn_edit {} {keep} {absent} {}", absolute(path)?, quote(&without_comments(program))?);
+    let _ = write!(text, "hamn_edit {} {keep} {absent} {}", absolute(path)?, quote(&compact(program))?);
     Ok(text)
 }
 
