@@ -51,7 +51,10 @@ async fn measure() {
     }
     println!("remote.connect {:.1} ms (aim <= 500, first look included)", connect.as_secs_f64() * 1e3);
     println!("remote.observe_latency_ms {:.1} ms (aim <= 50, median of {ROUNDS})", median(looks));
-    println!("remote.job_latency_ms {:.1} ms (aim <= 50, median of {ROUNDS}, three syncs to disk included)", median(jobs));
+    println!(
+        "remote.job_latency_ms {:.1} ms (aim <= 50, median of {ROUNDS}, three syncs to disk included)",
+        median(jobs)
+    );
 }
 
 /// Milliseconds.

@@ -171,11 +171,17 @@ async fn t71_another_host_key_is_refused_without_a_question() {
     let touched = sshd.dir.path().join("touched");
     let script = sh(&format!("touch {}", touched.display()));
     let failure = fleet(&sshd, &pair).observe(A, &script, LIMIT).await.unwrap_err();
-    assert!(matches!(&failure, Failure::NeverStarted { detail, .. } if detail.contains("erification failed")), "{failure:?}");
+    assert!(
+        matches!(&failure, Failure::NeverStarted { detail, .. } if detail.contains("erification failed")),
+        "{failure:?}"
+    );
     // A key that is right is not enough where ssh would have to ask for a password.
     fs::write(sshd.dir.path().join("authorized"), "").unwrap();
     let failure = fleet(&sshd, &sshd.pair(&["127.0.0.1"])).observe(A, &script, LIMIT).await.unwrap_err();
-    assert!(matches!(&failure, Failure::NeverStarted { detail, .. } if detail.contains("ermission denied")), "{failure:?}");
+    assert!(
+        matches!(&failure, Failure::NeverStarted { detail, .. } if detail.contains("ermission denied")),
+        "{failure:?}"
+    );
     assert!(!touched.exists());
 }
 
@@ -433,7 +439,10 @@ async fn a_shell_that_dies_leaves_the_outcome_unknown() {
     // timeout is the command's parent, and the shell that reads the script its grandparent.
     let text = "set -- $(cat /proc/$PPID/stat); kill -9 $4; sleep 1";
     let seen = fleet.observe(A, &sh(text), LIMIT).await;
-    assert!(matches!(seen, Err(Failure::Unknown { .. })) || seen.as_ref().is_ok_and(|o| o.at(0).exit.is_some()), "{seen:?}");
+    assert!(
+        matches!(seen, Err(Failure::Unknown { .. })) || seen.as_ref().is_ok_and(|o| o.at(0).exit.is_some()),
+        "{seen:?}"
+    );
     assert!(fleet.observe(A, &sh(":"), LIMIT).await.unwrap().all_ok());
 }
 
@@ -458,7 +467,11 @@ async fn a_noisy_login_shell_does_no_harm() {
     let sshd = Sshd::new();
     // sshd runs it in place of the command, as a login shell would with a talkative start file.
     let noisy = sshd.dir.path().join("noisy");
-    fs::write(&noisy, "#!/bin/sh\nprintf 'Last login: \\377\\000 @@hamn'; printf 'tset?' >&2\neval \"$SSH_ORIGINAL_COMMAND\"\n").unwrap();
+    fs::write(
+        &noisy,
+        "#!/bin/sh\nprintf 'Last login: \\377\\000 @@hamn'; printf 'tset?' >&2\neval \"$SSH_ORIGINAL_COMMAND\"\n",
+    )
+    .unwrap();
     fs::set_permissions(&noisy, fs::Permissions::from_mode(0o755)).unwrap();
     let _listener = sshd.listen("127.0.0.1", &format!("ForceCommand {}", noisy.display()));
     let fleet = fleet(&sshd, &sshd.pair(&["127.0.0.1"]));
@@ -511,7 +524,10 @@ async fn this_machine_is_reached_without_ssh() {
     fs::write(dir.join("go"), "").unwrap();
     for (n, place) in [A, Place::Controller].into_iter().enumerate() {
         let (token, script) = (token(n as u32), long_job(dir));
-        assert_eq!(fleet.observe(place, &sh("echo $$; pwd"), LIMIT).await.unwrap().at(0).stdout.lines().last(), Some("/"));
+        assert_eq!(
+            fleet.observe(place, &sh("echo $$; pwd"), LIMIT).await.unwrap().at(0).stdout.lines().last(),
+            Some("/")
+        );
         let job = Job { token: &token, script: &script, epoch: 1 };
         assert_eq!(finished(fleet.run(place, job, LIMIT).await).at(0).stdout, "end\n");
         assert_eq!(finished(fleet.run(place, job, LIMIT).await).at(0).stdout, "end\n");

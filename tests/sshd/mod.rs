@@ -16,8 +16,10 @@ use workflows::model::Pair;
 /// Whether a real sshd can be started here; says why not.
 pub fn possible() -> bool {
     let root = rustix::process::geteuid().is_root();
-    let missing: Vec<_> =
-        ["/usr/sbin/sshd", "/usr/bin/ssh", "/usr/bin/ssh-keygen"].into_iter().filter(|p| !Path::new(p).exists()).collect();
+    let missing: Vec<_> = ["/usr/sbin/sshd", "/usr/bin/ssh", "/usr/bin/ssh-keygen"]
+        .into_iter()
+        .filter(|p| !Path::new(p).exists())
+        .collect();
     if !root || !missing.is_empty() {
         eprintln!("SKIPPED: a real sshd needs root and {missing:?}");
     }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -27,9 +27,10 @@ fn each(test: impl Fn(&'static str, &Path)) {
     }
 }
 
-fn token(attempt: u16) -> Token {
-    // The process is part of it: tests of two programs at once must not see each other's processes.
-    Token::new(RunId(u64::from(std::process::id())), "promote.database", Direction::Forward, Attempt(attempt.into()))
+/// Of one directory: tests run at once, and a job is found by its token among all processes.
+fn token(dir: &Path, attempt: u32) -> Token {
+    let run = (u64::from(std::process::id()) << 32) + fs::metadata(dir).unwrap().ino() % (1 << 32);
+    Token::new(RunId(run), "promote.database", Direction::Forward, Attempt(attempt))
 }
 
 fn desk(shell: &str, dir: &Path) -> Desk {
@@ -117,7 +118,7 @@ fn kill(pid: &str) {
 #[test]
 fn t73_a_job_runs_once_and_tells_what_it_gave() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let script = counted(dir, "echo out; echo err >&2; printf 'a\\0\\377'").look(Program::new(["false"]));
         assert_eq!(ask(shell, &desk, &token, 0), Reply::Job(Answer::Absent, false), "{shell}");
         let first = launch(shell, &desk, &token, &script, 1);
@@ -141,7 +142,7 @@ fn t73_a_job_runs_once_and_tells_what_it_gave() {
 #[test]
 fn nobody_else_can_read_a_job() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         finished(&launch(shell, &desk, &token, &text("umask"), 1));
         let job = job_dir(dir, &token);
         for file in ["script", "out", "err", "pid", "rc"] {
@@ -164,7 +165,7 @@ fn nobody_else_can_read_a_job() {
 #[test]
 fn t73_eight_launches_at_once_have_one_effect() {
     each(|shell, dir| {
-        let (desk, token, script) = (desk(shell, dir), token(1), counted(dir, "sleep 0.3; echo done"));
+        let (desk, token, script) = (desk(shell, dir), token(dir, 1), counted(dir, "sleep 0.3; echo done"));
         let replies: Vec<Reply> = thread::scope(|scope| {
             let all: Vec<_> = (0..8).map(|_| scope.spawn(|| launch(shell, &desk, &token, &script, 1))).collect();
             all.into_iter().map(|t| t.join().unwrap()).collect()
@@ -178,7 +179,7 @@ fn t73_eight_launches_at_once_have_one_effect() {
 #[test]
 fn a_launch_that_arrives_cut_starts_nothing() {
     each(|shell, dir| {
-        let (desk, token, script) = (desk(shell, dir), token(1), counted(dir, ""));
+        let (desk, token, script) = (desk(shell, dir), token(dir, 1), counted(dir, ""));
         let whole = desk.launch(Job { token: &token, script: &script, epoch: 1 }, "n", 1);
         let last = whole.rfind("hamn_call\n").unwrap();
         for end in [whole.len() / 4, whole.len() / 2, last - 30, last, last + 5] {
@@ -191,7 +192,7 @@ fn a_launch_that_arrives_cut_starts_nothing() {
 #[test]
 fn t72_the_job_outlives_its_session_and_a_hang_up() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let go = dir.join("go");
         let wait = format!("while [ ! -f '{}' ]; do sleep 0.05; done; echo end", go.display());
         let script = counted(dir, &wait);
@@ -214,7 +215,7 @@ fn t72_the_job_outlives_its_session_and_a_hang_up() {
 #[test]
 fn t72_a_child_that_the_job_leaves_behind_is_not_waited_for() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let began = Instant::now();
         let reply = launch(shell, &desk, &token, &text("sleep 47 & echo started $!"), 1);
         let output = finished(&reply).0.at(0).stdout.clone();
@@ -226,7 +227,7 @@ fn t72_a_child_that_the_job_leaves_behind_is_not_waited_for() {
 #[test]
 fn a_revoked_job_never_starts() {
     each(|shell, dir| {
-        let (desk, token, script) = (desk(shell, dir), token(1), counted(dir, ""));
+        let (desk, token, script) = (desk(shell, dir), token(dir, 1), counted(dir, ""));
         assert_eq!(revoke(shell, &desk, &token), Reply::Job(Answer::Revoked, false), "{shell}");
         assert_eq!(launch(shell, &desk, &token, &script, 1), Reply::Job(Answer::Revoked, false), "{shell}");
         assert_eq!(ask(shell, &desk, &token, 5), Reply::Job(Answer::Revoked, false), "{shell}");
@@ -239,7 +240,7 @@ fn a_revoked_job_never_starts() {
 fn of_a_launch_and_a_revocation_at_once_one_wins() {
     each(|shell, dir| {
         for n in 0..6 {
-            let (desk, token, script) = (desk(shell, dir), token(n), counted(dir, "echo ran"));
+            let (desk, token, script) = (desk(shell, dir), token(dir, n), counted(dir, "echo ran"));
             let before = count(dir);
             let (launched, revoked) = thread::scope(|scope| {
                 let launched = scope.spawn(|| launch(shell, &desk, &token, &script, 1));
@@ -264,7 +265,7 @@ fn of_a_launch_and_a_revocation_at_once_one_wins() {
 #[test]
 fn a_killed_job_is_lost() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let script = counted(dir, "exec sleep 30");
         let text = desk.launch(Job { token: &token, script: &script, epoch: 1 }, "n", 30);
         let session = session(shell, &text);
@@ -295,7 +296,7 @@ fn processes(pattern: &str) -> Vec<String> {
 #[test]
 fn after_a_reboot_the_job_is_lost_whatever_has_its_pid_now() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let job = job_dir(dir, &token);
         fs::create_dir_all(job.join("run")).unwrap();
         fs::write(job.join("pid"), format!("{} another-boot\n", std::process::id())).unwrap();
@@ -314,20 +315,20 @@ fn after_a_reboot_the_job_is_lost_whatever_has_its_pid_now() {
 fn t24_a_job_of_a_lower_epoch_is_refused_before_anything_ran() {
     each(|shell, dir| {
         let (desk, script) = (desk(shell, dir), counted(dir, ""));
-        finished(&launch(shell, &desk, &token(1), &script, 0));
+        finished(&launch(shell, &desk, &token(dir, 1), &script, 0));
         let epoch = |text: &str| fs::write(dir.join("it's a dir/epoch"), text).unwrap();
         epoch("7\n");
-        let refused = launch(shell, &desk, &token(2), &script, 6);
+        let refused = launch(shell, &desk, &token(dir, 2), &script, 6);
         assert_eq!(refused, Reply::Job(Answer::StaleEpoch { node_epoch: 7 }, false), "{shell}");
-        assert_eq!(ask(shell, &desk, &token(2), 0), Reply::Job(Answer::Absent, false), "{shell}");
+        assert_eq!(ask(shell, &desk, &token(dir, 2), 0), Reply::Job(Answer::Absent, false), "{shell}");
         assert_eq!(count(dir), 1, "{shell}");
-        finished(&launch(shell, &desk, &token(1), &script, 0));
-        finished(&launch(shell, &desk, &token(3), &script, 7));
-        finished(&launch(shell, &desk, &token(4), &script, 8));
+        finished(&launch(shell, &desk, &token(dir, 1), &script, 0));
+        finished(&launch(shell, &desk, &token(dir, 3), &script, 7));
+        finished(&launch(shell, &desk, &token(dir, 4), &script, 8));
         assert_eq!(count(dir), 3, "{shell}: what ran before keeps its answer");
         for bad in ["", "\n", "x\n", "-1\n", "7 8\n"] {
             epoch(bad);
-            let refused = launch(shell, &desk, &token(5), &script, 9);
+            let refused = launch(shell, &desk, &token(dir, 5), &script, 9);
             assert!(matches!(refused, Reply::Trouble(_)), "{shell}: {bad:?}: {refused:?}");
         }
         assert_eq!(count(dir), 3, "{shell}");
@@ -338,7 +339,7 @@ fn t24_a_job_of_a_lower_epoch_is_refused_before_anything_ran() {
 fn t11_another_machine_is_not_touched() {
     each(|shell, dir| {
         let desk = Desk::new(dir.join("d").to_str().unwrap(), Some("it's another")).unwrap().shell(shell);
-        let (token, script) = (token(1), counted(dir, ""));
+        let (token, script) = (token(dir, 1), counted(dir, ""));
         let mine = fs::read_to_string("/etc/machine-id").map_or("none".into(), |id| id.trim().to_owned());
         let mine = if mine.is_empty() { "none".to_owned() } else { mine };
         for reply in [
@@ -358,7 +359,7 @@ fn t11_another_machine_is_not_touched() {
 #[test]
 fn long_output_is_cut_and_what_is_behind_is_unknown() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let script =
             text("echo first").run(Program::new(["sh", "-c", "yes | head -c 3000000; yes | head -c 3000000 >&2"]));
         let reply = launch(shell, &desk, &token, &script, 1);
@@ -371,7 +372,7 @@ fn long_output_is_cut_and_what_is_behind_is_unknown() {
 #[test]
 fn an_answer_that_is_cut_is_none() {
     let dir = tempfile::tempdir().unwrap();
-    let (desk, token) = (desk("/bin/sh", dir.path()), token(1));
+    let (desk, token) = (desk("/bin/sh", dir.path()), token(dir.path(), 1));
     let whole = {
         let text = desk.launch(Job { token: &token, script: &text("echo out; echo err >&2"), epoch: 1 }, "n", 9);
         session("/bin/sh", &text).wait_with_output().unwrap().stdout
@@ -388,7 +389,7 @@ fn an_answer_that_is_cut_is_none() {
 #[test]
 fn a_look_shows_the_last_line_and_no_frames() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let look = || match call(shell, &token, |nonce| desk.peek(&token, nonce)) {
             Reply::Other(end) => workflows::render::last_line(&end),
             other => panic!("{other:?}"),
@@ -406,7 +407,7 @@ fn bytes_are_appended_as_they_are() {
         let path = dir.join("copies/it's/r.frames");
         let all: Vec<u8> = (0..=255).cycle().take(30_000).collect();
         for part in [&all[..1], &[], &all[1..]] {
-            let reply = call(shell, &token(1), |nonce| desk.append(path.to_str().unwrap(), part, nonce).unwrap());
+            let reply = call(shell, &token(dir, 1), |nonce| desk.append(path.to_str().unwrap(), part, nonce).unwrap());
             assert_eq!(reply, Reply::Other(Vec::new()), "{shell}");
         }
         assert!(fs::read(&path).unwrap() == all, "{shell}");
@@ -418,7 +419,7 @@ fn bytes_are_appended_as_they_are() {
 #[test]
 fn where_there_is_no_proc_ps_and_who_serve() {
     each(|shell, dir| {
-        let (desk, token) = (desk(shell, dir), token(1));
+        let (desk, token) = (desk(shell, dir), token(dir, 1));
         let go = dir.join("go");
         let script = text(&format!("while [ ! -f '{}' ]; do sleep 0.05; done", go.display()));
         // The text says how long it is.

@@ -26,8 +26,11 @@ fi
 mv -f "$hamn_job/pid.$$" "$hamn_job/pid"
 # On disk before the effect: a claim that a power cut took away would let the job run a second time.
 hamn_sync_job "$hamn_job/pid" "$hamn_job/run" "$hamn_job" "$hamn_dir/jobs"
-HAMN_SCRATCH=$hamn_job; export HAMN_SCRATCH
-hamn_body </dev/null >"$hamn_job/out" 2>"$hamn_job/err"
+# Not exported: a server that the script starts need not know of it.
+HAMN_SCRATCH=$hamn_job
+# A process of its own, which ksh93 makes of nothing else: while it lives, the job does, even if this shell is killed.
+hamn_body </dev/null >"$hamn_job/out" 2>"$hamn_job/err" &
+wait $!
 hamn_rc=$?
 echo "$hamn_rc $hamn_count $(wc -c <"$hamn_job/out") $(wc -c <"$hamn_job/err")" >"$hamn_job/rc.new" || exit 74
 hamn_sync_job "$hamn_job/out" "$hamn_job/err" "$hamn_job/rc.new"
