@@ -7,6 +7,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use workflows::render::last_frame;
+
 use super::job::{MOST, find};
 
 /// Most that is kept of a stream: two outputs of a job and the frames around them.
@@ -70,7 +72,7 @@ struct Collected {
 }
 
 async fn collect(mut stream: impl AsyncRead + Unpin, nonce: &str) -> io::Result<Collected> {
-    let last = format!("@@hamn {nonce} done\n").into_bytes();
+    let last = last_frame(nonce).into_bytes();
     let mut kept = Vec::new();
     let mut window = Vec::new();
     let mut chunk = vec![0; 32 * 1024];

@@ -69,12 +69,10 @@ pub fn parse_frames(count: usize, nonce: &str, stdout: &[u8], stderr: &[u8]) -> 
         .collect()
 }
 
-/// Whether a stream of a rendered script has come to its end: its sender need not be waited for any longer, and a child that it left
-/// behind must not be (trap 72).
-pub fn is_complete(nonce: &str, stream: &[u8]) -> bool {
-    let last = format!("@@hamn {nonce} done\n");
-    // Nothing but a left child's output can follow, and there is no bound on that.
-    find(&stream[stream.len().saturating_sub(64 * 1024)..], last.as_bytes()).is_some()
+/// The last line of both streams of a rendered script: whoever reads it need not wait for the end of the stream, which a child that
+/// was left behind would put off for ever (trap 72).
+pub fn last_frame(nonce: &str) -> String {
+    format!("@@hamn {nonce} done\n")
 }
 
 /// The last line of an unfinished output that a person wants to see: no frames, no empty lines, no control characters.
