@@ -26,6 +26,7 @@ mod resume;
 mod rollback;
 mod run;
 mod standin;
+mod target;
 pub mod who;
 mod workflow;
 
