@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use journal_schema::RunId;
 
-use super::fleet::Site;
-use crate::journal::CopySink;
+use super::{Failure, fleet::Site};
 
-/// One machine that takes copies.
+/// One machine that takes copies. This room does not know the journal's: whoever knows both makes a sink of it.
 #[derive(Debug)]
-pub(super) struct Copies {
+pub struct Copies {
     site: Arc<Site>,
     dir: String,
 }
@@ -24,15 +22,14 @@ impl Copies {
         let sender = if sender.trim_matches('.').is_empty() { "unnamed" } else { &sender };
         Self { site, dir: format!("{node_dir}/copies/{sender}") }
     }
-}
 
-#[async_trait]
-impl CopySink for Copies {
-    async fn append(&self, run: RunId, frames: &[u8]) -> Result<(), String> {
-        self.site.append(&format!("{}/{run}.frames", self.dir), frames).await.map_err(|failure| failure.to_string())
+    /// Adds frames of a run and syncs them to disk there. After an error they may be there all the same, or in part.
+    pub async fn append(&self, run: RunId, frames: &[u8]) -> Result<(), Failure> {
+        self.site.append(&format!("{}/{run}.frames", self.dir), frames).await
     }
 
-    fn name(&self) -> &str {
+    /// The machine's name.
+    pub fn name(&self) -> &str {
         &self.site.name
     }
 }

@@ -12,8 +12,6 @@ use workflows::{
     render,
 };
 
-use crate::journal::CopySink;
-
 use super::{
     Answer, Failure, Job, Remote,
     copy::Copies,
@@ -133,13 +131,9 @@ impl Fleet {
     }
 
     /// Where the records of a run are copied to: every machine of the configuration but this one.
-    pub fn copies(&self) -> Vec<Arc<dyn CopySink>> {
+    pub fn copies(&self) -> Vec<Copies> {
         let others = self.nodes.iter().chain(&self.witnesses).filter(|site| !matches!(site.line, Line::Local));
-        others
-            .map(|site| {
-                Arc::new(Copies::new(Arc::clone(site), &self.node_dir, &self.controller.at)) as Arc<dyn CopySink>
-            })
-            .collect()
+        others.map(|site| Copies::new(Arc::clone(site), &self.node_dir, &self.controller.at)).collect()
     }
 
     fn site(&self, place: Place) -> &Site {

@@ -18,6 +18,7 @@ mod master;
 pub mod simulated;
 mod ssh;
 
+pub use copy::Copies;
 pub use fleet::{Fleet, FleetError, Here};
 
 /// A job: a script under a token that was journaled before.

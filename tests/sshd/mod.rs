@@ -1,5 +1,5 @@
 //! Real sshds on loopback, with keys and settings of their own, ended with the test whatever happens to it.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::print_stderr)]
 
 use std::{
     fs,
@@ -75,7 +75,9 @@ impl Listener {
         let connections = children(self.child.id());
         let _ = self.child.kill();
         let _ = self.child.wait();
-        connections.into_iter().for_each(|pid| kill("KILL", pid));
+        for pid in connections {
+            kill("KILL", pid);
+        }
     }
 
     /// The processes that serve its connections.
@@ -153,7 +155,7 @@ impl Place {
         node.addresses = addresses.iter().map(|&a| a.to_owned()).collect();
         node.ssh_port = self.port;
         node.host_keys = vec![self.host_key.clone()];
-        node.machine_id = fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().to_owned();
+        fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().clone_into(&mut node.machine_id);
         let nowhere = vec!["127.0.0.99".to_owned()];
         pair.nodes[1].addresses.clone_from(&nowhere);
         pair.nodes[1].ssh_port = self.port;

@@ -1,4 +1,5 @@
 //! The protocol in each shell, without ssh.
+#![allow(clippy::print_stderr, reason = "says which shells are missing")]
 
 use std::{
     fs,
@@ -250,7 +251,7 @@ fn of_a_launch_and_a_revocation_at_once_one_wins() {
             let ran = count(dir) - before;
             match launched {
                 Reply::Job(Answer::Revoked, _) => {
-                    assert_eq!((ran, revoked), (0, Reply::Job(Answer::Revoked, false)), "{shell}")
+                    assert_eq!((ran, revoked), (0, Reply::Job(Answer::Revoked, false)), "{shell}");
                 }
                 other => {
                     finished(&other);
@@ -274,7 +275,9 @@ fn a_killed_job_is_lost() {
         kill(&pid);
         // Its first shell is gone; the one that runs the script lives, and so does the job.
         assert_eq!(ask(shell, &desk, &token, 0), Reply::Job(Answer::Running, false), "{shell}");
-        processes(&format!("/jobs/{token}/script")).iter().for_each(|pid| kill(pid));
+        for pid in processes(&format!("/jobs/{token}/script")) {
+            kill(&pid);
+        }
         let lost = Reply::Job(Answer::Lost { why: "killed".into() }, false);
         let output = session.wait_with_output().unwrap();
         assert_eq!(reply(Some(&token), "n", &output.stdout), Some(lost.clone()), "{shell}: {output:?}");
