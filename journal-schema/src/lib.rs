@@ -4,13 +4,21 @@
 //! integers have a fixed width, there are no floats, hash maps or `usize` (see `SCHEMA.md`).
 
 mod fact;
+mod fold;
+mod frame;
 mod ids;
+mod json;
 mod payload;
 mod record;
 
 pub use fact::{Channel, DatabaseRole, Fact, Power, Tri};
-pub use ids::{Digest, RunId, Seq, Token, UnixMillis};
+pub use fold::{
+    Decision, FoldError, HoldsBy, Illegal, OpenTransition, ReadError, RunState, StepState, StepStatus, Stuck,
+    TakenTransition, verify_chain,
+};
+pub use frame::{FrameError, Frames, MAGIC, MAX_BODY, OVERHEAD};
+pub use ids::{Digest, NotAnId, RunId, Seq, Token, UnixMillis};
 pub use payload::{
     Attempt, Direction, End, Kind, Mode, OpenItem, Operator, Payload, PlannedStep, Refs, TableRow, Verdict,
 };
-pub use record::{Record, SchemaVersion};
+pub use record::{DecodeError, EncodeError, Record, SchemaVersion};

@@ -298,3 +298,28 @@ pub enum Payload {
         operator: Operator,
     },
 }
+
+impl Payload {
+    /// Name of the variant, as in the JSON form.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunStarted { .. } => "RunStarted",
+            Self::Decided { .. } => "Decided",
+            Self::Planned { .. } => "Planned",
+            Self::Intent { .. } => "Intent",
+            Self::Outcome { .. } => "Outcome",
+            Self::Skipped { .. } => "Skipped",
+            Self::Regressed { .. } => "Regressed",
+            Self::Entered { .. } => "Entered",
+            Self::RollbackStarted { .. } => "RollbackStarted",
+            Self::Reverted { .. } => "Reverted",
+            Self::Stuck { .. } => "Stuck",
+            Self::Interrupted { .. } => "Interrupted",
+            Self::Resumed { .. } => "Resumed",
+            Self::ItemOpened(_) => "ItemOpened",
+            Self::ItemClosed { .. } => "ItemClosed",
+            Self::Finished { .. } => "Finished",
+            Self::Imported { .. } => "Imported",
+        }
+    }
+}

@@ -1,8 +1,13 @@
-//! A record and its frame.
+//! A record and its binary form.
 
+use bincode::Options as _;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::{Digest, Payload, RunId, Seq, UnixMillis};
+use crate::{
+    Digest, Payload, RunId, Seq, UnixMillis,
+    frame::{self, MAX_BODY},
+};
 
 /// Version of the layout of records. The present one is [`SchemaVersion::CURRENT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -11,6 +16,35 @@ pub struct SchemaVersion(pub u16);
 impl SchemaVersion {
     /// What this program writes.
     pub const CURRENT: Self = Self(1);
+
+    /// The oldest that this program reads.
+    pub const OLDEST: Self = Self(1);
+
+    /// Which hamn reads a version, newest release first named.
+    const READERS: &'static [(Self, &'static str)] = &[(Self(1), "0.1")];
+
+    /// The hamn that reads this version; `None`: no release wrote it, or it is newer than this program.
+    pub fn reader(self) -> Option<&'static str> {
+        Self::READERS.iter().find(|(version, _)| *version == self).map(|(_, hamn)| *hamn)
+    }
+
+    /// Whether this program reads it.
+    pub(crate) fn readable(self) -> Result<(), DecodeError> {
+        if self > Self::CURRENT {
+            return Err(DecodeError::TooNew { found: self, current: Self::CURRENT });
+        }
+        if self < Self::OLDEST {
+            let needs_hamn = self.reader().unwrap_or("none: no release wrote this version");
+            return Err(DecodeError::TooOld { found: self, needs_hamn });
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for SchemaVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// One record.
@@ -28,4 +62,126 @@ pub struct Record {
     pub at: UnixMillis,
     /// What it says.
     pub payload: Payload,
+}
+
+/// Why a record has no binary form.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EncodeError {
+    /// It is larger than a record may be.
+    #[error("a record of {bytes} bytes is larger than the {MAX_BODY} allowed")]
+    TooLarge {
+        /// Size of its body.
+        bytes: u64,
+    },
+}
+
+/// Why bytes, or a line of JSON, are no record.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// They end before the frame does.
+    #[error("the frame is cut off after {have} bytes")]
+    Short {
+        /// Bytes that are there.
+        have: usize,
+    },
+    /// They do not begin like a frame.
+    #[error("no frame begins here")]
+    NoMagic,
+    /// The length in the frame is beyond the limit.
+    #[error("the frame gives its length as {found}, more than the {MAX_BODY} allowed")]
+    Length {
+        /// The length in the frame.
+        found: usize,
+    },
+    /// The digest is not that of the bytes.
+    #[error("the digest does not match")]
+    Digest,
+    /// Something follows the frame.
+    #[error("{bytes} bytes follow the frame")]
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+    /// Written by a later program.
+    #[error(
+        "the record is of schema version {found}; this hamn reads up to {current}: use the hamn that wrote it, or a later one"
+    )]
+    TooNew {
+        /// Its version.
+        found: SchemaVersion,
+        /// The latest that is read here.
+        current: SchemaVersion,
+    },
+    /// Written by a program whose records are no longer read.
+    #[error("the record is of schema version {found}; hamn that reads it: {needs_hamn}")]
+    TooOld {
+        /// Its version.
+        found: SchemaVersion,
+        /// Version of hamn that reads it.
+        needs_hamn: &'static str,
+    },
+    /// The digest is right and the contents make no sense: a defect of the program that wrote it.
+    #[error("the contents are no record: {detail}")]
+    Contents {
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+/// The frozen binary layout: fixed-width little-endian integers, nothing left over.
+fn layout() -> impl bincode::Options {
+    bincode::DefaultOptions::new().with_fixint_encoding().with_little_endian().reject_trailing_bytes()
+}
+
+impl Record {
+    /// The record that follows `prev` in a run; the first of the run if `prev` is `None`.
+    pub fn next(prev: Option<&Self>, run: RunId, at: UnixMillis, payload: Payload) -> Self {
+        Self::after(prev.map(|p| (p.seq, p.digest())), run, at, payload)
+    }
+
+    /// [`Record::next`] for a caller that knows sequence and digest of the record before.
+    pub(crate) fn after(last: Option<(Seq, Digest)>, run: RunId, at: UnixMillis, payload: Payload) -> Self {
+        let (seq, prev) = last.map_or((Seq(0), Digest::default()), |(seq, digest)| (Seq(seq.0 + 1), digest));
+        Self { version: SchemaVersion::CURRENT, run, seq, prev, at, payload }
+    }
+
+    /// The record's frame.
+    pub fn encode(&self) -> Result<Vec<u8>, EncodeError> {
+        let body = self.body();
+        if body.len() > MAX_BODY {
+            return Err(EncodeError::TooLarge { bytes: body.len() as u64 });
+        }
+        Ok(frame::wrap(&body))
+    }
+
+    /// The digest that its frame ends with, and that the next record's `prev` holds.
+    pub fn digest(&self) -> Digest {
+        let frame = frame::wrap(&self.body());
+        Digest(frame[frame.len() - 32..].try_into().expect("32 bytes"))
+    }
+
+    /// The record in exactly one frame.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let frame = frame::split(bytes)?;
+        match bytes.len() - frame.len {
+            0 => Self::decode_body(frame.body),
+            bytes => Err(DecodeError::Trailing { bytes }),
+        }
+    }
+
+    fn body(&self) -> Vec<u8> {
+        layout().serialize(self).expect("records are plain data of known length")
+    }
+
+    /// Tells the version before anything else is looked at.
+    pub(crate) fn decode_body(body: &[u8]) -> Result<Self, DecodeError> {
+        let Some(version) = body.first_chunk() else {
+            return Err(DecodeError::Contents { detail: "no schema version".into() });
+        };
+        SchemaVersion(u16::from_le_bytes(*version)).readable()?;
+        layout()
+            .with_limit(MAX_BODY as u64)
+            .deserialize(body)
+            .map_err(|e| DecodeError::Contents { detail: e.to_string() })
+    }
 }

@@ -162,3 +162,19 @@ pub enum Ending {
         why: String,
     },
 }
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> UnixMillis {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        UnixMillis(since.map_or(0, |d| d.as_millis() as u64))
+    }
+
+    async fn sleep(&self, pause: std::time::Duration) {
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -3,7 +3,9 @@
 //! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
 
 pub mod known;
+mod listing;
 pub mod model;
+pub mod quote;
 pub mod script;
 pub mod step;
 pub mod table;

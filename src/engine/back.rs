@@ -1,0 +1,121 @@
+//! Rollback: compensations in reverse order, journaled the same way.
+
+use std::time::Duration;
+
+use journal_schema::{Attempt, Direction, End, Payload, StepStatus, Token, Verdict};
+use workflows::{Judgement, Step, step::Undo};
+
+use crate::remote::Answer as JobAnswer;
+
+use super::{
+    Drive, Ending,
+    halt::Halt,
+    life::{Tried, listing},
+    reach::Reached,
+};
+
+/// Tries of one compensation before the run is stuck. Compensations are idempotent by construction.
+const TRIES: u32 = 3;
+
+impl Drive<'_> {
+    /// From wherever the run is back to its initial state.
+    pub(super) async fn back(&self) -> Result<Ending, Halt> {
+        loop {
+            self.may_go_on()?;
+            let here = self.ledger.read(|v| {
+                let open = v.state.open.as_ref().map(|o| (o.row.clone(), o.facts));
+                open.or_else(|| v.state.taken.last().map(|t| (t.row.clone(), t.facts)))
+            });
+            let Some((row, facts)) = here else {
+                let summary = format!("{} rolled back", self.engine.workflow.name);
+                self.ledger.write(Payload::Finished { end: End::RolledBack, summary }).await?;
+                return Ok(Ending::RolledBack);
+            };
+            let mut steps = self.plan_as_then(&row.transition, facts)?;
+            steps.sort_by_key(|s| std::cmp::Reverse(s.stage));
+            for step in &steps {
+                self.may_go_on()?;
+                self.undo(step).await?;
+            }
+            self.ledger.write(Payload::Reverted { state: row.from }).await?;
+        }
+    }
+
+    /// Undoes one step, if this run may have done it.
+    async fn undo(&self, step: &Step) -> Result<(), Halt> {
+        let Some(undo) = &step.undo else { return Ok(()) };
+        let (ours, undone) = self.ledger.read(|v| {
+            let state = v.state.steps.get(&step.id);
+            let ours = state.is_some_and(|s| s.last_attempt(Direction::Forward) > Attempt(0));
+            (ours, state.is_some_and(|s| matches!(s.status, StepStatus::Undone)))
+        });
+        if !ours || undone {
+            return Ok(());
+        }
+        let mut tried = None;
+        for _ in 0..TRIES {
+            let now = match self.unsettled(step, Direction::Undo) {
+                Some((attempt, token, at)) if at == self.engine.remote.at(step.place) => {
+                    self.undo_once(step, undo, attempt, &token).await?
+                }
+                _ => {
+                    let attempt = self.next_attempt(step, Direction::Undo);
+                    let token = Token::new(self.run, &step.id, Direction::Undo, attempt);
+                    let intent = Payload::Intent {
+                        step: step.id.clone(),
+                        direction: Direction::Undo,
+                        attempt,
+                        token: token.clone(),
+                        at: self.engine.remote.at(step.place),
+                        script: listing(&undo.script),
+                    };
+                    self.ledger.write(intent).await?;
+                    self.undo_once(step, undo, attempt, &token).await?
+                }
+            };
+            let done = now.judgement.verdict == Verdict::Succeeded;
+            let hopeless = now.hopeless;
+            tried = Some(now);
+            if done || hopeless || self.engine.stop.asked() {
+                break;
+            }
+            self.ledger.clock().sleep(Duration::from_millis(step.retry_pause_ms.into())).await;
+        }
+        match tried.map(|t| t.judgement) {
+            Some(Judgement { verdict: Verdict::Succeeded, .. }) => {
+                if let Some(item) = &step.opens {
+                    self.close_item(&item.id, "undone").await?;
+                }
+                Ok(())
+            }
+            _ if self.engine.stop.asked() => Err(Halt::Asked),
+            other => Err(Halt::Stuck {
+                step: step.id.clone(),
+                why: format!("undoing \"{}\" failed: {}", step.title, other.map_or_else(String::new, |j| j.why)),
+                settle: format!(
+                    "on {}, by hand:\n{}then: hamn rollback {}",
+                    step.place.name(&self.engine.pair),
+                    listing(&undo.script),
+                    self.run
+                ),
+            }),
+        }
+    }
+
+    async fn undo_once(&self, step: &Step, undo: &Undo, attempt: Attempt, token: &Token) -> Result<Tried, Halt> {
+        let script = undo.script.clone().followed_by(&undo.probe);
+        let limit = Duration::from_secs(undo.timeout_s.into());
+        let unknown =
+            |why: String| Tried { judgement: Judgement::unknown(why, Vec::new()), hopeless: false, output: None };
+        let tried = match self.job(step, token, &script, limit).await {
+            Reached::Answer(JobAnswer::Finished(output)) => Tried::judged((undo.judge)(&output), output),
+            Reached::Answer(other) => unknown(format!("the job's answer was {other:?}")),
+            Reached::NotReached(why) | Reached::Wrong(why) => {
+                Tried { judgement: Judgement::failed(why, Vec::new()), hopeless: true, output: None }
+            }
+            Reached::Unknown(why) | Reached::Elsewhere(why) => unknown(why),
+        };
+        self.write_outcome(step, Direction::Undo, attempt, &tried).await?;
+        Ok(tried)
+    }
+}

@@ -1,0 +1,130 @@
+//! Takes transitions until the goal.
+
+use futures_util::future::join_all;
+use journal_schema::{End, Payload};
+use workflows::{Context, Known, Step, table::StateName};
+
+use super::{Drive, Ending, halt::Halt, life::Went};
+
+/// How often a run puts back what a reboot took away before it stops and says so.
+const ROUNDS: u32 = 5;
+
+impl Drive<'_> {
+    pub(super) fn context<'c>(&'c self, known: &'c Known) -> Context<'c> {
+        Context { pair: &self.engine.pair, known, request: &self.request, run: self.run }
+    }
+
+    /// From the present state to the goal.
+    pub(super) async fn forward(&self) -> Result<Ending, Halt> {
+        let goal = self.engine.workflow.goal.as_str();
+        let mut rounds = 0;
+        loop {
+            self.may_go_on()?;
+            let (state, open) =
+                self.ledger.read(|v| (v.state.state.clone(), v.state.open.as_ref().map(|o| o.row.transition.clone())));
+            if open.is_none() && state == goal {
+                let summary = format!("{} reached {goal}", self.engine.workflow.name);
+                self.ledger.write(Payload::Finished { end: End::Done, summary }).await?;
+                return Ok(Ending::Done);
+            }
+            let steps = match open {
+                Some(transition) => self.plan_again(&transition)?,
+                None => self.plan(&state).await?,
+            };
+            match self.carry_out_all(&steps).await {
+                // A node may have rebooted under us: if something that a reboot takes away is gone, put it back and try once more.
+                Err(Halt::Failed { step, why }) if rounds < ROUNDS && !self.engine.stop.asked() => {
+                    rounds += 1;
+                    if self.look_again().await? == 0 {
+                        return Err(Halt::Failed { step, why });
+                    }
+                    continue;
+                }
+                other => other?,
+            }
+            let state = self.ledger.read(|v| v.state.open.as_ref().map(|o| o.row.to.clone()));
+            let state = state.ok_or_else(|| Halt::Bug("a transition without being open".into()))?;
+            self.ledger.write(Payload::Entered { state }).await?;
+        }
+    }
+
+    /// Chooses the transition that leaves `state`, plans its steps, journals the plan.
+    async fn plan(&self, state: &str) -> Result<Vec<Step>, Halt> {
+        let known = self.ledger.read(|v| v.known.clone());
+        let context = self.context(&known);
+        let fitting: Vec<_> = self.engine.workflow.leaving(state).filter(|row| (row.guard.holds)(&context)).collect();
+        let [row] = fitting[..] else {
+            return Err(Halt::Bug(format!("{} transitions leave {state} on this evidence, not one", fitting.len())));
+        };
+        let steps = (row.steps)(&context);
+        let planned = steps.iter().map(|s| s.planned(&self.engine.pair)).collect();
+        let (transition, guard) = (row.name.to_owned(), row.guard.name.to_owned());
+        self.ledger.write(Payload::Planned { transition, steps: planned, guard }).await?;
+        Ok(steps)
+    }
+
+    /// The steps of the open transition, planned again from what was known then. They must be the journaled ones to the letter:
+    /// a script that differs from the one that may have run must not be taken for it.
+    fn plan_again(&self, transition: &str) -> Result<Vec<Step>, Halt> {
+        let facts = self.ledger.read(|v| v.state.open.as_ref().map_or(0, |o| o.facts));
+        self.plan_as_then(transition, facts)
+    }
+
+    /// The steps of any transition that was taken, as they were planned.
+    pub(super) fn plan_as_then(&self, transition: &str, facts: usize) -> Result<Vec<Step>, Halt> {
+        let row = self.engine.workflow.row(transition);
+        let row = row.ok_or_else(|| Halt::Bug(format!("no transition {transition}")))?;
+        let known = self.ledger.known_of(facts);
+        let steps = (row.steps)(&self.context(&known));
+        for step in &steps {
+            let now = step.planned(&self.engine.pair);
+            let then = self.ledger.read(|v| v.state.steps.get(&step.id).map(|s| s.planned.clone()));
+            if then.as_ref() != Some(&now) {
+                return Err(Halt::Refused(format!(
+                    "step {} would not be what was planned: the configuration or the program differs from the run's; \
+                     give hamn the run's own (hamn journal show {} --full)",
+                    step.id, self.run
+                )));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Stage after stage; steps of one stage side by side. All of a stage end before the first failure is carried up.
+    async fn carry_out_all(&self, steps: &[Step]) -> Result<(), Halt> {
+        let mut stages: Vec<u8> = steps.iter().map(|s| s.stage).collect();
+        stages.sort_unstable();
+        stages.dedup();
+        for stage in stages {
+            self.may_go_on()?;
+            let of_stage = steps.iter().filter(|s| s.stage == stage);
+            let ends = join_all(of_stage.map(|step| self.carry_out(step, steps))).await;
+            let mut failed = None;
+            for end in ends {
+                match end? {
+                    Went::Holds | Went::GoesOnWithout => {}
+                    Went::Failed { step, why } => failed = failed.or(Some(Halt::Failed { step, why })),
+                }
+            }
+            if let Some(halt) = failed {
+                return Err(halt);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn may_go_on(&self) -> Result<(), Halt> {
+        if self.engine.stop.asked() { Err(Halt::Asked) } else { Ok(()) }
+    }
+
+    /// Transitions that are still to come after the open one, at least: the shortest way to the goal.
+    pub(super) fn left(&self, to: &str) -> u32 {
+        let workflow = &self.engine.workflow;
+        let (mut here, mut count): (Vec<&str>, u32) = (vec![to], 0);
+        while !here.contains(&workflow.goal.as_str()) && count < 64 {
+            here = here.iter().flat_map(|s| workflow.leaving(s).map(|r| StateName::as_str(r.to))).collect();
+            count += 1;
+        }
+        count
+    }
+}

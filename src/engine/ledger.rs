@@ -1,0 +1,102 @@
+//! The one hand that writes the journal: check legality, make durable, tell.
+
+use std::sync::{Arc, RwLock};
+
+use journal_schema::{Payload, Record, RunId, RunState, Seq};
+use tokio::sync::Mutex;
+use workflows::Known;
+
+use crate::journal::{Store, StoreError};
+
+use super::{Clock, Event, Observer, halt::Halt};
+
+pub(super) struct Ledger {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observer>,
+    /// The last record; its lock is the order of writing.
+    turn: Mutex<Record>,
+    view: RwLock<View>,
+}
+
+/// What the journal says so far.
+pub(super) struct View {
+    pub(super) state: RunState,
+    pub(super) known: Known,
+}
+
+impl Ledger {
+    /// Begins a run: its first record is durable when this returns.
+    pub(super) async fn begin(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        run: RunId,
+        started: Payload,
+    ) -> Result<Self, Halt> {
+        let record = Record::next(None, run, clock.now(), started);
+        let state = RunState::start(&record).map_err(|e| Halt::Bug(e.to_string()))?;
+        store.commit(&record).await.map_err(Halt::Journal)?;
+        observer.event(&Event::Committed { record: Box::new(record.clone()) });
+        let view = RwLock::new(View { state, known: Known::default() });
+        Ok(Self { store, clock, observer, turn: Mutex::new(record), view })
+    }
+
+    /// Takes up a run that is in the store.
+    pub(super) async fn open(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn Observer>,
+        run: RunId,
+    ) -> Result<Self, Halt> {
+        let records = store.read(run).await.map_err(Halt::Journal)?;
+        let damaged = |detail: String| Halt::Journal(StoreError::Damaged { detail });
+        let state = RunState::fold(&records).map_err(|e| damaged(e.to_string()))?;
+        let last = records.last().cloned().ok_or_else(|| damaged(format!("run {run} has no records")))?;
+        let mut known = Known::default();
+        state.evidence.iter().for_each(|(_, fact)| known.learn(fact));
+        Ok(Self { store, clock, observer, turn: Mutex::new(last), view: RwLock::new(View { state, known }) })
+    }
+
+    /// Writes a record. An illegal one is refused before it is written; when this returns `Ok` it is durable.
+    pub(super) async fn write(&self, payload: Payload) -> Result<Seq, Halt> {
+        let mut last = self.turn.lock().await;
+        let record = Record::next(Some(&last), last.run, self.clock.now(), payload);
+        {
+            // Applied before it is durable: only so is an illegal record kept off the disk. If the commit then fails the run
+            // halts, and this view with it.
+            let mut view = self.view.write().expect("no panic holds this lock");
+            let seen = view.state.evidence.len();
+            view.state.apply(&record).map_err(|e| Halt::Bug(e.to_string()))?;
+            let View { state, known } = &mut *view;
+            state.evidence[seen..].iter().for_each(|(_, fact)| known.learn(fact));
+        }
+        self.store.commit(&record).await.map_err(Halt::Journal)?;
+        self.observer.event(&Event::Committed { record: Box::new(record.clone()) });
+        let seq = record.seq;
+        *last = record;
+        Ok(seq)
+    }
+
+    /// Looks at what the journal says.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        look(&self.view.read().expect("no panic holds this lock"))
+    }
+
+    /// What was known when there were so many facts: a transition is planned again from exactly that.
+    pub(super) fn known_of(&self, facts: usize) -> Known {
+        self.read(|view| {
+            let mut known = Known::default();
+            view.state.evidence[..facts].iter().for_each(|(_, fact)| known.learn(fact));
+            known
+        })
+    }
+
+    pub(super) fn tell(&self, event: &Event) {
+        self.observer.event(event);
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+}

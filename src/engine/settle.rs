@@ -1,0 +1,99 @@
+//! What resume does first: steps that nobody knows the end of, and effects that a reboot takes away.
+
+use journal_schema::{Direction, Mode, Payload, StepStatus, Verdict};
+use workflows::Step;
+
+use super::{Drive, halt::Halt, life::Went};
+
+impl Drive<'_> {
+    /// Steps of transitions that were taken already and were being done again when the runner died. Those of the open
+    /// transition are settled when their turn comes.
+    pub(super) async fn settle_all(&self) -> Result<(), Halt> {
+        for step in self.steps_taken()? {
+            if self.unsettled(&step, Direction::Forward).is_some() {
+                self.do_again(&step).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again at every volatile effect that holds by the journal: an address, a running daemon, a machine that must stay
+    /// off. What is gone is journaled and done again, in the order in which it was done first. Returns how many were gone.
+    pub(super) async fn look_again(&self) -> Result<u32, Halt> {
+        let mut gone = 0;
+        let mut again = Vec::new();
+        for step in self.steps_taken()?.into_iter().chain(self.steps_open()?) {
+            if !step.volatile || !self.holds(&step) {
+                if self.regressed(&step) {
+                    again.push(step);
+                }
+                continue;
+            }
+            let seen = match self.observe(&step, &step.probe).await {
+                Ok(output) => (step.judge_probe)(&output),
+                Err(_) => continue,
+            };
+            let regressed = match seen.verdict {
+                Verdict::Succeeded => false,
+                Verdict::Failed => true,
+                // Doing an idempotent step again settles it; a once-only one stays as journaled until something shows otherwise.
+                Verdict::Unknown => step.mode == Mode::Idempotent,
+            };
+            if regressed {
+                let (evidence, why) = (seen.evidence, format!("no longer holds: {}", seen.why));
+                self.ledger.write(Payload::Regressed { step: step.id.clone(), evidence, why }).await?;
+                gone += 1;
+                again.push(step);
+            }
+        }
+        let open = self.ledger.read(|v| {
+            v.state.open.as_ref().map(|o| o.steps.iter().map(|s| s.id.clone()).collect::<Vec<_>>()).unwrap_or_default()
+        });
+        for step in again.iter().filter(|s| !open.contains(&s.id)) {
+            self.do_again(step).await?;
+        }
+        Ok(gone)
+    }
+
+    async fn do_again(&self, step: &Step) -> Result<(), Halt> {
+        match self.carry_out(step, std::slice::from_ref(step)).await? {
+            Went::Holds | Went::GoesOnWithout => Ok(()),
+            Went::Failed { step, why } => Err(Halt::Failed { step, why }),
+        }
+    }
+
+    fn regressed(&self, step: &Step) -> bool {
+        self.ledger.read(|v| matches!(v.state.steps.get(&step.id).map(|s| &s.status), Some(StepStatus::Regressed)))
+    }
+
+    /// Before a rollback: what may be under way is revoked or waited for, so that nothing starts behind the rollback's back.
+    pub(super) async fn settle_for_rollback(&self) -> Result<(), Halt> {
+        for step in self.steps_taken()?.into_iter().chain(self.steps_open()?) {
+            let Some((attempt, token, at)) = self.unsettled(&step, Direction::Forward) else { continue };
+            if at == self.engine.remote.at(step.place) {
+                let reached = self.revoke(&step, &token).await;
+                self.judge(&step, attempt, reached).await?;
+            } else {
+                self.settle(&step, attempt, &token, &at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps of all transitions taken, as they were planned.
+    pub(super) fn steps_taken(&self) -> Result<Vec<Step>, Halt> {
+        let taken: Vec<_> =
+            self.ledger.read(|v| v.state.taken.iter().map(|t| (t.row.transition.clone(), t.facts)).collect());
+        let mut steps = Vec::new();
+        for (transition, facts) in taken {
+            steps.extend(self.plan_as_then(&transition, facts)?);
+        }
+        Ok(steps)
+    }
+
+    /// Steps of the open transition, as they were planned.
+    pub(super) fn steps_open(&self) -> Result<Vec<Step>, Halt> {
+        let open = self.ledger.read(|v| v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.facts)));
+        open.map_or(Ok(Vec::new()), |(transition, facts)| self.plan_as_then(&transition, facts))
+    }
+}

@@ -1,0 +1,314 @@
+//! Every journal boundary, every remote call, and random histories.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use hamn::{engine::Ending, remote::simulated::Mishap};
+use lab::sim::{EndState, World};
+use workflows::{
+    Workflow,
+    model::{NodeId, Pair},
+};
+
+use crate::stage::{Do, Ink, Script, Stage, story};
+
+/// A workflow in a situation.
+#[derive(Clone)]
+struct Case {
+    name: &'static str,
+    workflow: Arc<Workflow>,
+    pair: Arc<Pair>,
+    world: World,
+}
+
+fn cases() -> Vec<Case> {
+    let pair = Arc::new(lab::sample::pair());
+    let case = |name, workflow: &str, prepare: fn(&mut World)| {
+        let mut world = World::healthy(&pair);
+        world.advance(60_000);
+        prepare(&mut world);
+        let workflow = Arc::new(workflows::registry::by_name(workflow).expect("a workflow of that name"));
+        Case { name, workflow, pair: pair.clone(), world }
+    };
+    vec![
+        case("failover, primary dead", "failover", |w| w.half_dead(NodeId::A)),
+        case("failover, primary without power", "failover", |w| w.power(NodeId::A, false)),
+        case("failover, primary alive", "failover", |_| {}),
+        case("switchover", "switchover", |_| {}),
+    ]
+}
+
+/// How a history ended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Came {
+    Done,
+    RolledBack,
+    /// Stopped, with what is unknown or cannot be done.
+    Stopped(String),
+}
+
+/// Programs follow each other until the run has ended; a stopped run is taken up three times, because an operator would.
+fn carry_through(stage: &Stage) -> Came {
+    let mut ending = stage.program(Do::Start);
+    let mut stops = 0;
+    for _ in 0..24 {
+        match ending {
+            Some(Ending::Done) => return Came::Done,
+            Some(Ending::RolledBack) => return Came::RolledBack,
+            Some(Ending::Stuck { ref step, .. } | Ending::Failed { ref step, .. }) if stops >= 3 => {
+                return Came::Stopped(step.clone());
+            }
+            Some(Ending::Refused { why }) => return Came::Stopped(format!("refused: {why}")),
+            Some(_) => stops += 1,
+            None => {}
+        }
+        ending = stage.program(if stage.begun() { Do::Resume } else { Do::Start });
+    }
+    Came::Stopped("never ended".into())
+}
+
+fn run(case: &Case, script: Script) -> (Stage, Came) {
+    let stage = Stage::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), NodeId::B, script);
+    let came = carry_through(&stage);
+    (stage, came)
+}
+
+/// What the uninterrupted run gives.
+struct Reference {
+    end: EndState,
+    calls: u64,
+    commits: u64,
+    effects: BTreeMap<String, u32>,
+}
+
+fn reference(case: &Case) -> Reference {
+    let (stage, came) = run(case, Script::default());
+    let story = story(&stage.records());
+    assert_eq!(came, Came::Done, "{}: the uninterrupted run\n{story}", case.name);
+    assert_eq!(*stage.violations.lock().unwrap(), Vec::<String>::new(), "{}\n{story}", case.name);
+    let scene = stage.scene.lock().unwrap();
+    assert!(scene.world.complaints().is_empty(), "{}: {:?}", case.name, scene.world.complaints());
+    Reference {
+        end: scene.world.end_state(),
+        calls: stage.calls.load(Ordering::Relaxed),
+        commits: stage.commits.load(Ordering::Relaxed),
+        effects: scene.world.effects().clone(),
+    }
+}
+
+/// A history must end as the uninterrupted run does, or stop; break no invariant; and do nothing once-only twice.
+fn check(case: &Case, reference: &Reference, script: &Script, stage: &Stage, came: &Came) -> Result<(), String> {
+    let scene = stage.scene.lock().unwrap();
+    let fail =
+        |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n{}", case.name, story(&stage.records())));
+    let violations = stage.violations.lock().unwrap();
+    if !violations.is_empty() {
+        return fail(format!("invariants: {violations:?}"));
+    }
+    if !scene.world.complaints().is_empty() {
+        return fail(format!("complaints: {:?}", scene.world.complaints()));
+    }
+    let promotions =
+        |e: &BTreeMap<String, u32>| e.iter().filter(|(k, _)| k.starts_with("promote")).map(|(_, n)| *n).sum::<u32>();
+    if promotions(scene.world.effects()) > promotions(&reference.effects) {
+        return fail(format!("promoted twice: {:?}", scene.world.effects()));
+    }
+    match came {
+        Came::Done if scene.world.end_state() != reference.end => {
+            fail(format!("another end:\n{:#?}\nnot\n{:#?}", scene.world.end_state(), reference.end))
+        }
+        Came::Stopped(why) if why == "never ended" || why.starts_with("refused") => fail("no way out".into()),
+        _ => Ok(()),
+    }
+}
+
+const MISHAPS: [Mishap; 9] = [
+    Mishap::DieBefore,
+    Mishap::DieAfter,
+    Mishap::LoseAnswer,
+    Mishap::Refuse,
+    Mishap::Twice,
+    Mishap::RebootAfter(0),
+    Mishap::RebootAfter(1),
+    Mishap::RebootAfter(2),
+    Mishap::RebootAfter(9),
+];
+
+#[test]
+fn every_journal_boundary() {
+    for case in cases() {
+        let reference = reference(&case);
+        let mut histories = 0;
+        for at in 0..reference.commits {
+            for ink in [Ink::DieBefore, Ink::DieAfter, Ink::Full] {
+                let script = Script { commits: vec![(at, ink)], ..Script::default() };
+                let (stage, came) = run(&case, script.clone());
+                check(&case, &reference, &script, &stage, &came).unwrap();
+                assert_eq!(came, Came::Done, "{}: {script:?}\n{}", case.name, story(&stage.records()));
+                histories += 1;
+            }
+        }
+        println!("{}: {} commits, {histories} histories, all reach the end", case.name, reference.commits);
+    }
+}
+
+#[test]
+fn every_remote_call() {
+    for case in cases() {
+        let reference = reference(&case);
+        let mut ends: BTreeMap<Came, u32> = BTreeMap::new();
+        for at in 0..reference.calls {
+            for mishap in MISHAPS {
+                let script = Script { calls: vec![(at, mishap)], ..Script::default() };
+                let (stage, came) = run(&case, script.clone());
+                check(&case, &reference, &script, &stage, &came).unwrap();
+                let reboot = matches!(mishap, Mishap::RebootAfter(_));
+                assert!(
+                    reboot || came == Came::Done,
+                    "{}: {script:?} {came:?}\n{}",
+                    case.name,
+                    story(&stage.records())
+                );
+                *ends.entry(came).or_default() += 1;
+            }
+        }
+        println!(
+            "{}: {} calls, {} histories: {ends:?}",
+            case.name,
+            reference.calls,
+            reference.calls * MISHAPS.len() as u64
+        );
+    }
+}
+
+/// Before the pivot: from each point back, and the world is as it was.
+#[test]
+fn rollback_from_every_point_before_the_pivot() {
+    for case in cases() {
+        let reference = reference(&case);
+        let before = {
+            let mut world = case.world.clone();
+            // Rolling back a fence powers the machine on again: the world as before is the one with a living primary.
+            world.heal(NodeId::A);
+            world.advance(600_000);
+            world.end_state()
+        };
+        let (mut back, mut refused) = (0, 0);
+        for at in 1..reference.commits {
+            for ink in [Ink::DieBefore, Ink::DieAfter] {
+                let script = Script { commits: vec![(at, ink)], ..Script::default() };
+                let stage =
+                    Stage::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), NodeId::B, script.clone());
+                assert_eq!(stage.program(Do::Start), None);
+                match stage.program(Do::Rollback) {
+                    Some(Ending::RolledBack) => {
+                        let mut scene = stage.scene.lock().unwrap();
+                        scene.world.heal(NodeId::A);
+                        scene.world.advance(600_000);
+                        let violations = stage.violations.lock().unwrap();
+                        assert_eq!(*violations, Vec::<String>::new(), "{}: {script:?}", case.name);
+                        assert_eq!(
+                            scene.world.end_state(),
+                            before,
+                            "{}: {script:?}\n{}",
+                            case.name,
+                            story(&stage.records())
+                        );
+                        back += 1;
+                    }
+                    Some(Ending::Refused { why }) => {
+                        assert!(why.contains("pivot") || why.contains("has ended"), "{why}");
+                        refused += 1;
+                    }
+                    other => panic!("{}: {script:?}: {other:?}\n{}", case.name, story(&stage.records())),
+                }
+            }
+        }
+        assert!(back > 0 && refused > 0);
+        println!("{}: rolled back from {back} points, refused after the pivot at {refused}", case.name);
+    }
+}
+
+/// A small generator of our own would do, but a known one is reproducible by anybody: SplitMix64.
+struct Seed(u64);
+
+impl Seed {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+fn random_script(seed: u64, reference: &Reference) -> Script {
+    let mut seed = Seed(seed);
+    let mut script = Script::default();
+    for _ in 0..=seed.below(3) {
+        script.calls.push((seed.below(reference.calls * 2), MISHAPS[seed.below(MISHAPS.len() as u64) as usize]));
+    }
+    for _ in 0..seed.below(3) {
+        let ink = [Ink::DieBefore, Ink::DieAfter, Ink::Full][seed.below(3) as usize];
+        script.commits.push((seed.below(reference.commits + 20), ink));
+    }
+    script
+}
+
+#[test]
+fn random_histories() {
+    let count: u64 = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
+    let first: u64 = std::env::var("HAMN_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let began = std::time::Instant::now();
+    let cases: Vec<(Case, Reference)> = cases().into_iter().map(|c| (c.clone(), reference(&c))).collect();
+    let next = AtomicU64::new(first);
+    let ends = std::sync::Mutex::new(BTreeMap::<(&str, Came), u64>::new());
+    std::thread::scope(|threads| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            threads.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count {
+                        break;
+                    }
+                    let (case, reference) = &cases[(seed % cases.len() as u64) as usize];
+                    let script = random_script(seed, reference);
+                    let (stage, came) = run(case, script.clone());
+                    if let Err(what) = check(case, reference, &script, &stage, &came) {
+                        panic!("HAMN_SEED={seed}: {what}");
+                    }
+                    *ends.lock().unwrap().entry((case.name, came)).or_default() += 1;
+                }
+            });
+        }
+    });
+    let ends = ends.into_inner().unwrap();
+    println!("{count} random histories from seed {first} in {:.1} s", began.elapsed().as_secs_f64());
+    for ((case, came), n) in &ends {
+        println!("  {case}: {came:?}: {n}");
+    }
+    let done: u64 = ends.iter().filter(|((_, came), _)| *came == Came::Done).map(|(_, n)| n).sum();
+    assert!(done * 10 >= count * 9, "nine of ten histories must reach the end, {done} of {count} did");
+}
+
+/// Shows one history: `HAMN_SEED=n`.
+#[test]
+fn one_seed() {
+    let Some(seed) = std::env::var("HAMN_SEED").ok().and_then(|n| n.parse::<u64>().ok()) else { return };
+    let cases = cases();
+    let case = &cases[(seed % cases.len() as u64) as usize];
+    let reference = reference(case);
+    let script = random_script(seed, &reference);
+    let (stage, came) = run(case, script.clone());
+    println!("{}: {script:?}: {came:?}\n{}", case.name, story(&stage.records()));
+    check(case, &reference, &script, &stage, &came).unwrap();
+}

@@ -1,0 +1,218 @@
+//! One history: a world, a fate, programs that follow each other until the run has ended.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use async_trait::async_trait;
+use hamn::{
+    engine::{Answer, Asker, Ending, Engine, Event, Observer, Patience, Question, Start, Stop},
+    journal::{MemoryStore, Store, StoreError},
+    remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
+};
+use journal_schema::{Digest, Operator, Record, RunId, UnixMillis};
+use lab::sim::World;
+use workflows::{Request, Workflow, model::NodeId, model::Pair};
+
+/// What happens to a commit of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// hamn dies before the record is written.
+    DieBefore,
+    /// The record is durable, hamn dies before it hears of it.
+    DieAfter,
+    /// The disk is full.
+    Full,
+}
+
+/// A scripted fate: mishaps by number of call, by number of commit.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    pub calls: Vec<(u64, Mishap)>,
+    pub commits: Vec<(u64, Ink)>,
+}
+
+impl Fate for Script {
+    fn call(&self, n: u64) -> Option<Mishap> {
+        self.calls.iter().find(|(at, _)| *at == n).map(|(_, m)| *m)
+    }
+}
+
+struct Paper {
+    store: MemoryStore,
+    life: Life,
+    script: Arc<Script>,
+    commits: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Store for Paper {
+    async fn commit(&self, record: &Record) -> Result<(), StoreError> {
+        self.life.go_on().await;
+        let n = self.commits.fetch_add(1, Ordering::Relaxed);
+        let ink = self.script.commits.iter().find(|(at, _)| *at == n).map(|(_, i)| *i);
+        match ink {
+            Some(Ink::DieBefore) => {
+                self.life.end();
+                self.life.go_on().await;
+            }
+            Some(Ink::Full) => return Err(StoreError::Full { path: "simulated".into() }),
+            _ => {}
+        }
+        self.store.commit(record).await?;
+        if ink == Some(Ink::DieAfter) {
+            self.life.end();
+            self.life.go_on().await;
+        }
+        Ok(())
+    }
+
+    async fn runs(&self) -> Result<Vec<RunId>, StoreError> {
+        self.store.runs().await
+    }
+
+    async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
+        self.life.go_on().await;
+        self.store.read(run).await
+    }
+}
+
+struct Deaf;
+impl Observer for Deaf {
+    fn event(&self, _: &Event) {}
+}
+
+/// An operator who never guesses: stops the run, and counts.
+#[derive(Default)]
+pub struct Careful(pub AtomicU64);
+
+#[async_trait]
+impl Asker for Careful {
+    async fn ask(&self, _: Question) -> Answer {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Answer { word: "stop".into(), why: String::new(), operator: operator() }
+    }
+}
+
+pub fn operator() -> Operator {
+    Operator { name: "root".into(), host: "admin".into(), terminal: "-".into() }
+}
+
+pub const RUN: RunId = RunId(0x0123_4567_89ab_cdef);
+
+/// A scene with everything that outlives a program.
+pub struct Stage {
+    pub scene: Arc<Mutex<Scene>>,
+    pub store: MemoryStore,
+    pub calls: Arc<AtomicU64>,
+    pub commits: Arc<AtomicU64>,
+    pub script: Arc<Script>,
+    pub violations: Arc<Mutex<Vec<String>>>,
+    pair: Arc<Pair>,
+    workflow: Arc<Workflow>,
+    target: NodeId,
+}
+
+/// What a program is told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Do {
+    Start,
+    Resume,
+    Rollback,
+}
+
+impl Stage {
+    pub fn new(world: World, pair: Arc<Pair>, workflow: Arc<Workflow>, target: NodeId, script: Script) -> Self {
+        Self {
+            scene: Arc::new(Mutex::new(Scene { world, jobs: Jobs::default() })),
+            store: MemoryStore::default(),
+            calls: Arc::default(),
+            commits: Arc::default(),
+            script: Arc::new(script),
+            violations: Arc::default(),
+            pair,
+            workflow,
+            target,
+        }
+    }
+
+    /// A program from its start to its end; `None`: it died.
+    pub fn program(&self, what: Do) -> Option<Ending> {
+        let life = Life::default();
+        let violations = self.violations.clone();
+        let remote = Simulated::new(
+            self.scene.clone(),
+            life.clone(),
+            self.script.clone(),
+            self.calls.clone(),
+            &self.pair,
+            "admin",
+            Box::new(move |scene| {
+                let found = scene.world.violations();
+                if !found.is_empty() {
+                    violations.lock().unwrap().extend(found.iter().map(|v| format!("{v:?}")));
+                }
+            }),
+        );
+        let engine = Engine {
+            store: Arc::new(Paper {
+                store: self.store.clone(),
+                life: life.clone(),
+                script: self.script.clone(),
+                commits: self.commits.clone(),
+            }),
+            remote: Arc::new(remote),
+            clock: Arc::new(SimulatedClock::new(self.scene.clone(), life)),
+            observer: Arc::new(Deaf),
+            asker: Arc::new(Careful::default()),
+            pair: self.pair.clone(),
+            workflow: self.workflow.clone(),
+            patience: Patience::default(),
+            stop: Stop::default(),
+        };
+        match what {
+            Do::Start => poll_once(engine.start(Start {
+                run: RUN,
+                operator: operator(),
+                request: Request {
+                    target: self.target,
+                    accept_unknown_loss: true,
+                    operator: "root".into(),
+                    host: "admin".into(),
+                },
+                config: String::new(),
+                plan: Digest::default(),
+                decisions: Vec::new(),
+            })),
+            Do::Resume => poll_once(engine.resume(RUN, operator())),
+            Do::Rollback => poll_once(engine.rollback(RUN, operator(), "the test wants it")),
+        }
+    }
+
+    /// Whether the run has a first record.
+    pub fn begun(&self) -> bool {
+        poll_once(self.store.runs()).is_some_and(|r| r.is_ok_and(|runs| !runs.is_empty()))
+    }
+
+    pub fn records(&self) -> Vec<Record> {
+        poll_once(self.store.read(RUN)).and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+/// Nothing in the simulated world waits for anything but death, so one poll tells.
+fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+#[allow(dead_code, reason = "for the eye when a history fails")]
+pub fn story(records: &[Record]) -> String {
+    records.iter().map(|r| format!("{:>4} {:?} {:?}\n", r.seq.0, UnixMillis(r.at.0).0, r.payload)).collect()
+}

@@ -1,0 +1,55 @@
+//! A script as a person reads it: one line an action. For plans, the journal and the commands that settle a stuck run; what is run
+//! is the renderer's.
+
+use crate::{
+    quote::words,
+    script::{Action, Command, Script, Stdin, StdinPart},
+};
+
+impl Script {
+    /// One line an action, each with its end of line. Secrets are named by their file, as everywhere.
+    pub fn listing(&self) -> String {
+        self.actions.iter().map(|(action, _)| line(action) + "\n").collect()
+    }
+}
+
+fn line(action: &Action) -> String {
+    match action {
+        Action::Run(command) => call(command),
+        Action::WaitUntil { command, expect, limit_s, .. } => {
+            format!("{}   # until it prints {expect:?}, at most {limit_s} s", call(command))
+        }
+        Action::WriteFile { path, mode, content } => format!("write {path} (mode {mode:o}): {content:?}"),
+        Action::ReplaceInLines { path, line_prefix, after, until, value } => {
+            format!("edit {path}: in lines that begin with {line_prefix:?}, between {after:?} and {until:?}: {value:?}")
+        }
+        Action::EnsureLine { path, line } => format!("edit {path}: has the line {line:?}"),
+        Action::CommentOut { path, contains, tag } => {
+            format!("edit {path}: comment out lines with {contains:?}, tag {tag}")
+        }
+        Action::Uncomment { path, tag } => format!("edit {path}: uncomment lines with tag {tag}"),
+        Action::Claim { path, content } => format!("claim {path}: {content:?}"),
+        Action::Unclaim { path, content } => format!("release {path}: {content:?}"),
+    }
+}
+
+fn call(command: &Command) -> String {
+    let mut text = String::new();
+    if let Some(user) = &command.user {
+        text.push_str(&format!("[{user}] "));
+    }
+    for (key, value) in &command.env {
+        text.push_str(&format!("{key}={} ", words(&[value]).unwrap_or_default()));
+    }
+    text.push_str(&words(&command.argv).unwrap_or_default());
+    if let Stdin::Parts(parts) = &command.stdin {
+        text.push_str(" <<<");
+        for part in parts {
+            match part {
+                StdinPart::Text(part) => text.push_str(&format!(" {part:?}")),
+                StdinPart::SecretFile(path) => text.push_str(&format!(" (first line of {path})")),
+            }
+        }
+    }
+    text
+}
