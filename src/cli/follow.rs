@@ -190,10 +190,9 @@ impl Following<'_> {
         let run = self.client.greeting().run;
         match self.look {
             Look::Json => Ok(()),
-            _ if !io::stdin().is_terminal() => self.progress.line(&format!(
-                "answer with: hamn attach {run} --answer {}=WORD --why 'how you know'",
-                question.id
-            )),
+            _ if !io::stdin().is_terminal() => self
+                .progress
+                .line(&format!("answer with: hamn attach {run} --answer {}=WORD --why 'how you know'", question.id)),
             _ => {
                 self.progress.hold();
                 if self.typed.is_none() {

@@ -25,7 +25,7 @@ use super::{
     protocol::{Greeting, PROTOCOL, REQUEST_LIMIT, Reply, Request, Status},
 };
 use crate::{
-    engine::{Answer, Event},
+    engine::{Answer, Event, Stop},
     journal::Store,
 };
 
@@ -36,8 +36,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 pub struct Control {
     /// Events and questions.
     pub hub: Arc<Hub>,
-    /// Set to stop between two steps.
-    pub stop: watch::Sender<bool>,
+    /// Stops between two steps.
+    pub stop: Stop,
     /// The journal, until the run is over.
     store: Mutex<Option<Arc<dyn Store>>>,
     /// The run.
@@ -72,7 +72,7 @@ impl Control {
     ) -> Self {
         Self {
             hub,
-            stop: watch::Sender::new(false),
+            stop: Stop::default(),
             store: Mutex::new(Some(store)),
             run,
             workflow: workflow.to_owned(),
@@ -92,6 +92,13 @@ impl Control {
         self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Asks the engine to stop between two steps.
+    pub fn stop(&self, operator: &Operator) {
+        tracing::info!(by = %operator.name, terminal = %operator.terminal, "asked to stop between steps");
+        self.stop.ask();
+        self.hub.stop(operator);
+    }
+
     fn status(&self) -> Status {
         Status {
             run: self.run,
@@ -102,7 +109,7 @@ impl Control {
             records: self.hub.records(),
             running: self.hub.running(),
             questions: self.hub.questions(),
-            stopping: *self.stop.borrow(),
+            stopping: self.stop.asked(),
             clients: self.hub.clients(),
             copies: (self.lag)(),
         }
@@ -117,8 +124,7 @@ impl Control {
                 }
             }
             Request::Stop { operator } => {
-                tracing::info!(by = %operator.name, terminal = %operator.terminal, "asked to stop between steps");
-                self.stop.send_replace(true);
+                self.stop(&operator);
                 Reply::Accepted
             }
             Request::Status => Reply::Status(self.status()),

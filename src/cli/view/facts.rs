@@ -63,11 +63,8 @@ const CHANNELS: [Channel; 5] = [Channel::Ssh, Channel::Arp, Channel::Database, C
 
 /// Whether the machine shows life on any channel of its own (its power controller says nothing about it; trap 8), and on which.
 pub(crate) fn alive(known: &Known, node: &str) -> Option<String> {
-    let on: Vec<&str> = CHANNELS
-        .into_iter()
-        .filter(|c| *c != Channel::Bmc && known.answers(node, *c) == Tri::Yes)
-        .map(label)
-        .collect();
+    let on: Vec<&str> =
+        CHANNELS.into_iter().filter(|c| *c != Channel::Bmc && known.answers(node, *c) == Tri::Yes).map(label).collect();
     (!on.is_empty()).then(|| on.join(", "))
 }
 

@@ -93,9 +93,7 @@ pub(crate) fn matters(known: &Known) -> Vec<String> {
             Fact::Identity { node, machine_id, host_name, .. } => {
                 Some(format!("identity {node} {machine_id} {host_name}"))
             }
-            Fact::LossBound { bytes, millis } => {
-                Some(format!("loss known {} {}", bytes.is_some(), millis.is_some()))
-            }
+            Fact::LossBound { bytes, millis } => Some(format!("loss known {} {}", bytes.is_some(), millis.is_some())),
             Fact::ClockOffset { .. } | Fact::LogPosition { .. } | Fact::Note { .. } => None,
             Fact::Answers { .. }
             | Fact::PowerState { .. }
