@@ -1,6 +1,9 @@
 //! What can go wrong with the store.
 
-use std::path::PathBuf;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use thiserror::Error;
 
@@ -22,7 +25,7 @@ pub enum StoreError {
     /// Reading or writing failed.
     #[error("the journal cannot be {doing} at {path}: {detail}")]
     Io {
-        /// `read`, `written`, `locked`, `synced`
+        /// `read`, `written`, `locked`, `synced`, …
         doing: &'static str,
         /// Where.
         path: PathBuf,
@@ -50,6 +53,27 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// From the operating system's answer. A full disk is recognised (also over quota).
+    pub fn io(doing: &'static str, path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path: path.to_owned() },
+            _ => Self::Io { doing, path: path.to_owned(), detail: error.to_string() },
+        }
+    }
+
+    /// From sled, which passes some errors on as text only.
+    pub(super) fn sled(doing: &'static str, path: &Path, error: &sled::Error) -> Self {
+        let text = error.to_string();
+        match error {
+            sled::Error::Io(e) if full_in_words(&text) || e.kind() == io::ErrorKind::StorageFull => {
+                Self::Full { path: path.to_owned() }
+            }
+            sled::Error::Io(e) => Self::io(doing, path, e),
+            _ if full_in_words(&text) => Self::Full { path: path.to_owned() },
+            _ => Self::Io { doing, path: path.to_owned(), detail: text },
+        }
+    }
+
     /// What to do next, with the command to type.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -61,4 +85,9 @@ impl StoreError {
             Self::Version { .. } => "use the hamn version named above for this run",
         }
     }
+}
+
+/// sled re-wraps errors of its background work by their text; the kind is lost on the way.
+fn full_in_words(text: &str) -> bool {
+    ["StorageFull", "No space left", "os error 28", "QuotaExceeded", "os error 122"].iter().any(|w| text.contains(w))
 }

@@ -3,9 +3,25 @@
 use async_trait::async_trait;
 use journal_schema::{Record, RunId};
 
+mod commit;
+mod disk;
 mod error;
+mod faulty;
+mod first;
+pub mod layout;
+mod ledger;
+mod lock;
+mod memory;
+mod mirror;
+mod recover;
 
+pub use disk::{GuardedStore, PlainStore};
 pub use error::StoreError;
+pub use faulty::{Fault, FaultyStore};
+pub use layout::StateDir;
+pub use lock::{Holder, Lock};
+pub use memory::MemoryStore;
+pub use recover::Repair;
 
 /// Where records are kept. Implementations: sled with a mirror file, plain file, fault-injecting, memory.
 #[async_trait]

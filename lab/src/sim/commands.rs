@@ -1,0 +1,181 @@
+//! From a command line to what it does: the vocabulary, and nothing else.
+
+use std::fmt::Write as _;
+
+use workflows::{Command, Place, model::NodeId};
+
+use super::{Ran, World};
+use crate::xcat::{self, Helper};
+
+/// The action of a control template, if the command line is one of its uses.
+fn controls<'a>(template: &[String], argv: &'a [String]) -> Option<&'a str> {
+    if template.len() != argv.len() {
+        return None;
+    }
+    let mut action = None;
+    for (word, given) in template.iter().zip(argv) {
+        if word == "{action}" {
+            action = Some(given.as_str());
+        } else if word != given {
+            return None;
+        }
+    }
+    action
+}
+
+fn helper(service: &str) -> Option<Helper> {
+    match service {
+        "named" | "bind9" => Some(Helper::Dns),
+        "dhcpd" | "isc-dhcp-server" => Some(Helper::Dhcp),
+        "conserver" | "conserver-server" => Some(Helper::Consoles),
+        _ => None,
+    }
+}
+
+impl World {
+    pub(super) fn call(&mut self, place: Place, command: &Command) -> Ran {
+        if let Some(ran) = self.dispatch(place, command) {
+            return ran;
+        }
+        self.complain(place, &command.argv.join(" "));
+        Ran::failed(127, format!("sh: 1: {}: not found\n", command.argv.first().map_or("", |s| s)), 2)
+    }
+
+    fn dispatch(&mut self, place: Place, command: &Command) -> Option<Ran> {
+        let argv: &[String] = &command.argv;
+        let (program, arguments) = argv.split_first()?;
+        match (program.as_str(), arguments) {
+            ("cat", [path]) => Some(self.cat(place, path)),
+            ("date", [format]) if format == "+%s%N" => {
+                let offset = if let Place::Node(id) = place { self.m(id).clock_offset_ms } else { 0 };
+                Some(Ran::ok(format!("{}000000\n", self.now_ms.saturating_add_signed(offset)), 2))
+            }
+            ("arping", _) => Some(self.arping(place, arguments)),
+            _ => match place {
+                Place::Controller => self.on_controller(command),
+                Place::Node(id) => self.on_node(id, command),
+            },
+        }
+    }
+
+    fn cat(&self, place: Place, path: &str) -> Ran {
+        if let (Place::Node(id), "/proc/sys/kernel/random/boot_id") = (place, path) {
+            return Ran::ok(self.boot_id(id) + "\n", 2);
+        }
+        match self.files(place).get(path) {
+            Some(content) => Ran::ok(content.as_ref(), 2),
+            None => Ran::failed(1, format!("cat: {path}: No such file or directory\n"), 2),
+        }
+    }
+
+    fn on_controller(&mut self, command: &Command) -> Option<Ran> {
+        if let Some(ran) = self.fence_call(command) {
+            return Some(ran);
+        }
+        match command.argv[0].as_str() {
+            "hostname" => Some(Ran::ok("admin\n", 2)),
+            program if program.ends_with("/pg_isready") => Some(self.is_ready(Place::Controller, &command.argv)),
+            _ => None,
+        }
+    }
+
+    fn on_node(&mut self, id: NodeId, command: &Command) -> Option<Ran> {
+        let fixed = self.fixed.clone();
+        let argv: Vec<&str> = command.argv.iter().map(String::as_str).collect();
+        if let Some(action) = controls(&fixed.pair.database.control, &command.argv) {
+            return Some(self.control_database(id, action));
+        }
+        if let Some(action) = controls(&fixed.pair.xcat.control, &command.argv) {
+            return Some(self.xcat(id, "xcatd", &[action], &command.env));
+        }
+        let (directory, name) = argv[0].rsplit_once('/').unwrap_or(("", argv[0]));
+        if directory == fixed.pair.database.bin_dir {
+            return match name {
+                "psql" => Some(self.psql(id, command)),
+                "pg_controldata" => Some(self.controldata(id)),
+                "postgres" => Some(self.config_test(id)),
+                "pg_isready" => Some(self.is_ready(Place::Node(id), &command.argv)),
+                _ => None,
+            };
+        }
+        if let Some(rest) = directory.strip_prefix(fixed.pair.xcat.root.as_str())
+            && matches!(rest, "/bin" | "/sbin")
+            && xcat::is_known(name)
+            && name != "xcatd"
+        {
+            return Some(self.xcat(id, name, &argv[1..], &command.env));
+        }
+        match argv.as_slice() {
+            ["hostname"] => Some(Ran::ok(format!("{}\n", self.m(id).host_name), 2)),
+            ["hostname", name] => {
+                if *self.m(id).host_name != **name {
+                    self.wrote(Place::Node(id), "hostname", name);
+                    self.m_mut(id).host_name = (*name).into();
+                }
+                Some(Ran::ok("", 2))
+            }
+            ["ip", "-o", "-4", "addr", "show"] => Some(self.ip_show(id)),
+            ["ip", "addr", verb @ ("add" | "del"), what, "dev", interface] => {
+                Some(self.ip_change(id, *verb == "add", what, interface))
+            }
+            ["sh", "-c", script, "at-boot", service] if *script == fixed.at_boot => Some(self.at_boot(id, service)),
+            ["sh", "-c", script] if *script == fixed.xcatd_processes => {
+                let m = self.m(id);
+                let count = if m.xcatd.is_some() { 6 } else { u32::from(self.now_ms < m.xcatd_lingers_ms) };
+                Some(Ran::ok(format!("{count}\n"), 20))
+            }
+            ["sh", "-c", script] if *script == fixed.restore_processes => {
+                Some(Ran::ok(format!("{}\n", self.m(id).restores), 20))
+            }
+            ["sh", "-c", script] if *script == fixed.crontabs => Some(self.crontabs(id)),
+            ["service", service, action] | ["systemctl", action, service] => {
+                Some(self.control_helper(id, helper(service)?, action))
+            }
+            _ => None,
+        }
+    }
+
+    fn at_boot(&self, id: NodeId, service: &str) -> Ran {
+        let at = self.m(id).at_boot;
+        let yes = match service {
+            "postgresql" => at.database,
+            "xcatd" => at.xcatd,
+            other => helper(other).is_some() && at.helpers,
+        };
+        Ran::ok(if yes { "yes\n" } else { "no\n" }, 10)
+    }
+
+    fn crontabs(&self, id: NodeId) -> Ran {
+        let mut out = String::new();
+        let files = &self.m(id).files;
+        let spool = "/var/spool/cron/";
+        let groups = ["/etc/crontab", "/etc/cron.d/", "/var/spool/cron/crontabs/"];
+        let nested = |path: &str| path[spool.len()..].contains('/');
+        let all =
+            groups.into_iter().flat_map(|g| files.under(g)).chain(files.under(spool).filter(|(path, _)| !nested(path)));
+        for (path, content) in all {
+            for line in content.lines() {
+                let _ = writeln!(out, "{path}:{line}");
+            }
+        }
+        Ran::ok(out, 10)
+    }
+
+    fn control_helper(&mut self, id: NodeId, helper: Helper, action: &str) -> Ran {
+        let at = super::machine::helper_index(helper);
+        let m = self.m_mut(id);
+        let (running, broken) = (m.helpers[at], m.helper_broken[at]);
+        match action {
+            "status" => Ran::ok("", 20).exit(if running { 0 } else { 3 }),
+            "start" | "restart" | "stop" => {
+                let up = action != "stop" && !broken;
+                m.helpers[at] = up;
+                if up != running || action == "restart" {
+                    self.wrote(Place::Node(id), &format!("{helper:?}-{action}").to_lowercase(), "");
+                }
+                Ran::ok("", 200).exit(i32::from(action != "stop" && broken))
+            }
+            _ => Ran::ok("", 20).exit(1),
+        }
+    }
+}

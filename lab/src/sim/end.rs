@@ -1,0 +1,101 @@
+//! The world in the form in which two histories are compared: no times, no counters.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use workflows::model::NodeId;
+
+use super::{World, database::Role, machine::helper_index};
+use crate::xcat::{Daemon, Helper};
+
+/// The state that matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndState {
+    /// `[a, b]`
+    pub nodes: [NodeEnd; 2],
+    /// Where the neighbours' ARP entries for the service address lead.
+    pub neighbour: Option<NodeId>,
+    /// A standby streams.
+    pub streaming: bool,
+}
+
+/// One machine of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeEnd {
+    /// It has power.
+    pub power: bool,
+    /// Host name of the running kernel; empty without power.
+    pub host_name: String,
+    /// It has the service address.
+    pub service_address: bool,
+    /// The server runs.
+    pub database_running: bool,
+    /// The data is a primary's (as opposed to a standby's).
+    pub database_primary: bool,
+    /// Timeline of the data.
+    pub timeline: u32,
+    /// System identifier of the data.
+    pub system_id: u64,
+    /// Rows of `nodelist`.
+    pub cluster_nodes: usize,
+    /// What the running server listens on; empty when it does not run.
+    pub listen: String,
+    /// xcatd: not running, running, wedged.
+    pub xcatd: &'static str,
+    /// named, dhcpd, conserver run.
+    pub helpers: [bool; 3],
+    /// All files except copies that edits keep, by path.
+    pub files: BTreeMap<String, Arc<str>>,
+}
+
+impl World {
+    /// The state to compare.
+    pub fn end_state(&self) -> EndState {
+        EndState {
+            nodes: NodeId::BOTH.map(|id| {
+                let m = self.m(id);
+                NodeEnd {
+                    power: m.power,
+                    host_name: if m.power { m.host_name.to_string() } else { String::new() },
+                    service_address: self.holds_service(id),
+                    database_running: m.db.running,
+                    database_primary: m.db.role == Role::Primary,
+                    timeline: m.db.timeline,
+                    system_id: m.db.system_id,
+                    cluster_nodes: self.cluster_nodes(id),
+                    listen: if m.db.running { m.db.listen.to_string() } else { String::new() },
+                    xcatd: match m.daemon() {
+                        Daemon::Stopped => "stopped",
+                        Daemon::Running => "running",
+                        Daemon::Wedged => "wedged",
+                    },
+                    helpers: [Helper::Dns, Helper::Dhcp, Helper::Consoles].map(|h| m.helpers[helper_index(h)]),
+                    files: m
+                        .files
+                        .iter()
+                        .filter(|(path, _)| !path.ends_with(".hamn-before"))
+                        .map(|(path, file)| (format!("{path} {:o}", file.mode), file.content.clone()))
+                        .collect(),
+                }
+            }),
+            neighbour: self.neighbour,
+            streaming: self.streaming(),
+        }
+    }
+
+    /// Whether xcatd answers on a machine.
+    pub fn xcatd_works(&self, id: NodeId) -> bool {
+        let m = self.m(id);
+        self.alive(id) && m.xcatd.is_some_and(|d| !d.wedged && self.database_at(Some(id), d.host).is_some())
+    }
+
+    /// Whether a machine's database is a running primary.
+    pub fn writable(&self, id: NodeId) -> bool {
+        self.m(id).db.writable()
+    }
+
+    /// Whether a client of the cluster can write at the service address.
+    pub fn served(&self) -> bool {
+        self.neighbour
+            .is_some_and(|id| self.database_at(None, self.fixed.service) == Some(id) && self.m(id).db.writable())
+    }
+}

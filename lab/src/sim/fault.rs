@@ -1,0 +1,177 @@
+//! What may go wrong, at the test's word. Power, cables and half-dead machines are in their own rooms.
+
+use workflows::model::NodeId;
+
+use super::{World, fixed::Fixed, index, machine::AtBoot};
+
+/// A network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// The cluster-facing one: service address, ARP, replication.
+    Cluster,
+    /// The one that further own addresses are on; there is none when all own addresses are cluster-facing.
+    Admin,
+    /// Both.
+    Both,
+}
+
+/// Where in its effect a command hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freeze {
+    /// Before it did anything.
+    Before,
+    /// After its effect, without an answer.
+    After,
+}
+
+/// How a BMC lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lie {
+    /// It does not.
+    #[default]
+    None,
+    /// `off` says success and does nothing; `status` tells the truth.
+    OffDoesNothing,
+    /// `off` says success, the next `status` says off, and later ones the truth: the machine is on.
+    OffOnce,
+}
+
+#[derive(Debug, Clone)]
+struct Fault {
+    substring: String,
+    hit: Hit,
+    left: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hit {
+    Hang(Freeze),
+    Fail(i32),
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// The fault that a subject (a command line, a path) meets; the subject is only made when there are faults at all.
+    pub(super) fn take(&mut self, subject: impl FnOnce() -> String) -> Option<Hit> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let subject = subject();
+        let at = self.0.iter().position(|f| subject.contains(&f.substring))?;
+        let fault = &mut self.0[at];
+        let hit = fault.hit;
+        if let Some(left) = &mut fault.left {
+            *left -= 1;
+            if *left == 0 {
+                self.0.remove(at);
+            }
+        }
+        Some(hit)
+    }
+}
+
+impl World {
+    /// Every command whose line contains `substring` hangs until its time limit, until [`World::thaw`].
+    pub fn freeze(&mut self, substring: &str, when: Freeze) {
+        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Hang(when), left: None });
+    }
+
+    /// The next command whose line contains `substring` hangs until its time limit.
+    pub fn freeze_next(&mut self, substring: &str, when: Freeze) {
+        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Hang(when), left: Some(1) });
+    }
+
+    /// The next command whose line (or file edit whose path) contains `substring` exits so, without any effect.
+    pub fn fail_next(&mut self, substring: &str, exit: i32) {
+        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Fail(exit), left: Some(1) });
+    }
+
+    /// As [`World::fail_next`], until [`World::thaw`].
+    pub fn fail_always(&mut self, substring: &str, exit: i32) {
+        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Fail(exit), left: None });
+    }
+
+    /// Takes all of these faults back.
+    pub fn thaw(&mut self) {
+        self.faults.0.clear();
+    }
+
+    /// xcatd of a machine, if it runs, answers nobody any more until it is restarted.
+    pub fn wedge_xcatd(&mut self, id: NodeId) {
+        if let Some(daemon) = &mut self.m_mut(id).xcatd {
+            daemon.wedged = true;
+        }
+    }
+
+    /// Starts (or ends) a restore into a machine's database (trap 22).
+    pub fn restore_running(&mut self, id: NodeId, running: bool) {
+        self.m_mut(id).restores = u32::from(running);
+    }
+
+    /// A machine's clock against true time, milliseconds (trap 21).
+    pub fn clock_offset(&mut self, id: NodeId, ms: i64) {
+        self.m_mut(id).clock_offset_ms = ms;
+    }
+
+    /// What a machine's boot starts (traps 5, 56). In the healthy world: the database, and nothing else.
+    pub fn boots_with(&mut self, id: NodeId, what: AtBoot) {
+        self.m_mut(id).at_boot = what;
+    }
+
+    /// named, dhcpd or conserver of a machine cannot be started (or can again).
+    pub fn break_helper(&mut self, id: NodeId, helper: crate::xcat::Helper, broken: bool) {
+        self.m_mut(id).helper_broken[super::machine::helper_index(helper)] = broken;
+    }
+
+    /// The data directory of a machine was not mounted: another, empty database is in its place (trap 52).
+    pub fn empty_database(&mut self, id: NodeId) {
+        let branch = self.next_branch;
+        self.next_branch += 1;
+        let db = &mut self.m_mut(id).db;
+        db.system_id += 99;
+        db.tables = std::sync::Arc::default();
+        (db.branch, db.end) = (branch, 0x0150_0000);
+        db.history.clear();
+        self.pump();
+    }
+
+    /// The database of a machine dies as by SIGKILL; the machine lives.
+    pub fn kill_database(&mut self, id: NodeId) {
+        self.m_mut(id).db.crash();
+        self.pump();
+    }
+
+    /// The standby receives what is older than this, milliseconds.
+    pub fn lag(&mut self, ms: u64) {
+        self.lag_ms = ms;
+    }
+
+    /// Whether commits wait for the standby.
+    pub fn synchronous(&mut self, on: bool) {
+        self.synchronous = on;
+        self.pump();
+    }
+
+    /// Whether the controller reaches a machine's BMC.
+    pub fn bmc_reachable(&mut self, id: NodeId, reachable: bool) {
+        self.devices[index(id)].reachable = reachable;
+    }
+
+    /// How a machine's BMC lies.
+    pub fn bmc_lies(&mut self, id: NodeId, lie: Lie) {
+        self.devices[index(id)].lie = lie;
+    }
+
+    /// The address of a machine's BMC leads to another machine's (trap 6): its GUID is another one, and what is switched off there is
+    /// a machine that is not of the pair.
+    pub fn wrong_guid(&mut self, id: NodeId, wrong: bool) {
+        self.devices[index(id)].foreign = wrong;
+    }
+
+    /// MAC of a machine of the pair on the cluster-facing network.
+    pub fn mac(id: NodeId) -> &'static str {
+        Fixed::mac(id)
+    }
+}

@@ -1,0 +1,230 @@
+//! The pair as it is on a good day.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use workflows::model::{Fence, NodeId, Pair};
+
+use super::{
+    Tables, World,
+    database::{Commit, Database, Role, healthy_conf},
+    fault::Faults,
+    fence::Device,
+    files::Files,
+    fixed::Fixed,
+    machine::{AtBoot, Machine, Xcatd},
+    watch::Watch,
+};
+use crate::xcat::{Row, table};
+
+/// System identifier of the pair's data.
+const SYSTEM_ID: u64 = 7_411_000_000_000_000_001;
+/// Nodes of the cluster.
+const NODES: usize = 12;
+/// When the world begins: 2026-01-15 12:00 UTC.
+const NOON_MS: u64 = 1_768_478_400_000;
+/// End of the log when it begins.
+const LOG_END: u64 = 0x0500_0148;
+
+impl World {
+    /// A is primary and in service, B its streaming standby; the jobs of the published procedure are armed.
+    pub fn healthy(pair: &Pair) -> Self {
+        let fixed = Arc::new(Fixed::new(pair, SYSTEM_ID, NODES));
+        let tables = Arc::new(tables(pair));
+        let mut controller = Files::default();
+        for id in NodeId::BOTH {
+            if let Fence::Agent { password_file: Some(path), .. } = &pair.node(id).fence {
+                controller.set(path, "practice\n", 0o600);
+            }
+        }
+        let mut world = Self {
+            now_ms: NOON_MS,
+            machines: NodeId::BOTH.map(|id| machine(pair, &fixed, id, &tables)),
+            devices: [Device::default(), Device::default()],
+            controller,
+            foreign_arp: None,
+            neighbour: Some(NodeId::A),
+            commits: vec![Commit { ms: NOON_MS - 250, branch: 0, end: LOG_END, acknowledged: true }],
+            versions: Vec::new(),
+            next_branch: 1,
+            next_write_ms: NOON_MS,
+            client_every_ms: 250,
+            lag_ms: 0,
+            synchronous: false,
+            faults: Faults::default(),
+            watch: Watch::default(),
+            fixed,
+        };
+        for id in NodeId::BOTH {
+            world.start_database(id).expect("the healthy configuration is readable");
+        }
+        let service = world.fixed.service;
+        world.m_mut(NodeId::A).xcatd = Some(Xcatd { host: service, wedged: false });
+        world.m_mut(NodeId::A).helpers = [pair.xcat.dns, pair.xcat.dhcp, pair.xcat.conserver];
+        world.tick(1_000);
+        world.watch = Watch::default();
+        world
+    }
+
+    /// As [`World::healthy`], with both servers listening on all addresses and letting the cluster in beforehand, so that nothing of
+    /// the database needs an edit in the incident.
+    pub fn healthy_prepared(pair: &Pair) -> Self {
+        let mut world = Self::healthy(pair);
+        let fixed = world.fixed.clone();
+        for id in NodeId::BOTH {
+            let conf: String = world
+                .file(id, &fixed.postgresql_conf)
+                .unwrap_or("")
+                .lines()
+                .map(|l| {
+                    if l.starts_with("listen_addresses") {
+                        "listen_addresses = '*'\n".to_owned()
+                    } else {
+                        format!("{l}\n")
+                    }
+                })
+                .collect();
+            world.put_file(id, &fixed.postgresql_conf, &conf);
+            let client = &pair.database.client_network;
+            let mut hba = world.file(id, &fixed.pg_hba).unwrap_or("").to_owned();
+            if !hba.contains(client.as_str()) {
+                let _ = writeln!(hba, "host    all             all             {client}            md5");
+            }
+            world.put_file(id, &fixed.pg_hba, &hba);
+        }
+        for id in NodeId::BOTH {
+            world.stop_database(id);
+            world.start_database(id).expect("the healthy configuration is readable");
+        }
+        world.tick(1_000);
+        world.watch = Watch::default();
+        world
+    }
+}
+
+fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Machine {
+    let primary = id == NodeId::A;
+    let service = &pair.service;
+    let host_name = if primary { &service.host_name } else { &service.standby_host_name };
+    let own = super::fixed::dotted(fixed.address(id)).to_string();
+    let peer_name = if primary { &service.standby_host_name } else { &service.host_name };
+    let mut files = Files::default();
+    for (path, content) in healthy_conf(pair, fixed, id) {
+        if !path.is_empty() && (!content.is_empty() || path.ends_with(".signal")) {
+            files.set(&path, &content, 0o640);
+        }
+    }
+    let pg = &pair.database;
+    let cfgloc_host = if primary { &service.address } else { &own };
+    files.set(
+        &pair.xcat.cfgloc,
+        &format!("Pg:dbname={};host={cfgloc_host}|{}|practice\n", pg.database, pg.user),
+        0o600,
+    );
+    files.set("/etc/machine-id", &format!("{}\n", pair.node(id).machine_id), 0o444);
+    files.set("/etc/hostname", &format!("{host_name}\n"), 0o644);
+    let hosts = format!(
+        "127.0.0.1 localhost\n{} {}\n{} {}\n",
+        service.address,
+        service.host_name,
+        super::fixed::dotted(fixed.address(NodeId::B)),
+        service.standby_host_name
+    );
+    files.set("/etc/hosts", &hosts, 0o644);
+    files.set("/etc/crontab", "SHELL=/bin/sh\n17 * * * * root cd / && run-parts --report /etc/cron.hourly\n", 0o644);
+    if primary {
+        files.set(
+            "/var/spool/cron/crontabs/root",
+            &format!(
+                "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert {peer_name}:/etc/xcat/\n0 2 * * * /usr/bin/rsync -az /install {peer_name}:/\n0 4 * * * scp /tmp/{0} {peer_name}:/tmp/{0}\n",
+                pg.database
+            ),
+            0o600,
+        );
+        files.set(
+            &format!("/var/spool/cron/crontabs/{}", pg.os_user),
+            &format!("0 3 * * * pg_dump -Fc {0} -f /tmp/{0}\n", pg.database),
+            0o600,
+        );
+        if pair.xcat.dhcp {
+            files.set("/etc/dhcp/dhcpd.conf", "#xCAT generated dhcp configuration\n", 0o644);
+        }
+    } else {
+        files.set(
+            &format!("/var/spool/cron/crontabs/{}", pg.os_user),
+            &format!("0 5 * * * pg_restore -d {0} -c /tmp/{0}\n", pg.database),
+            0o600,
+        );
+    }
+    let role = if primary { Role::Primary } else { Role::Standby };
+    Machine {
+        power: true,
+        up_at_ms: 0,
+        half_dead: false,
+        boots: 1,
+        host_name: host_name.as_str().into(),
+        extra: if primary { vec![fixed.service] } else { Vec::new() },
+        cut_cluster: false,
+        cut_admin: false,
+        clock_offset_ms: 0,
+        files,
+        db: Database::new(role, SYSTEM_ID, tables.clone(), LOG_END),
+        xcatd: None,
+        xcatd_lingers_ms: 0,
+        helpers: [false; 3],
+        helper_broken: [false; 3],
+        restores: 0,
+        at_boot: AtBoot { database: true, xcatd: false, helpers: false, service_address: false },
+        probed: false,
+        attested: false,
+        off_reports: 0,
+    }
+}
+
+/// The tables of a cluster of twelve nodes.
+fn tables(pair: &Pair) -> Tables {
+    let mut all = Tables::new();
+    let mut put = |name: &str, values: &[(&str, &str)]| {
+        let table = table(name).expect("a table of the schema");
+        let mut row: Row = table.empty_row("");
+        for (column, value) in values {
+            (*value).clone_into(&mut row[table.column(column).expect("a column of the schema")]);
+        }
+        all.entry(table.name).or_default().push(row);
+    };
+    let service = &pair.service;
+    for (key, value) in [
+        ("master", service.address.as_str()),
+        ("nameservers", service.address.as_str()),
+        ("domain", "cluster.test"),
+        ("dhcpinterfaces", pair.node(NodeId::A).interface.as_str()),
+        ("installdir", "/install"),
+        ("xcatdport", "3001"),
+    ] {
+        put("site", &[("key", key), ("value", value)]);
+    }
+    let (net, mask) = {
+        let address = super::fixed::ip(&service.address).unwrap_or(0);
+        let mask = u32::MAX.checked_shl(32 - u32::from(service.prefix)).unwrap_or(0);
+        (super::fixed::dotted(address & mask), super::fixed::dotted(mask))
+    };
+    put(
+        "networks",
+        &[
+            ("netname", "cluster"),
+            ("net", &net.to_string()),
+            ("mask", &mask.to_string()),
+            ("mgtifname", &pair.node(NodeId::A).interface),
+            ("tftpserver", &service.address),
+        ],
+    );
+    put("policy", &[("priority", "1.2"), ("name", &service.host_name), ("rule", "trusted")]);
+    for n in 1..=NODES {
+        let name = format!("cn{n:02}");
+        put("nodelist", &[("node", &name), ("groups", "compute,all")]);
+        let [a, b, c, _] = net.octets();
+        put("hosts", &[("node", &name), ("ip", &format!("{a}.{b}.{c}.{}", 100 + n))]);
+        put("mac", &[("node", &name), ("mac", &format!("42:00:0a:4d:00:{:02x}", 100 + n))]);
+        put("nodehm", &[("node", &name), ("mgt", "ipmi"), ("cons", "ipmi")]);
+    }
+    all
+}

@@ -1,0 +1,259 @@
+//! The watch over the true world: the invariants, the effects that happened, what was not understood.
+
+use std::collections::BTreeMap;
+
+use workflows::{Place, model::NodeId};
+
+use super::{World, database::Role};
+use crate::xcat::Helper;
+
+/// Something that must never be, and was.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// Number of the invariant in the design.
+    pub invariant: u8,
+    /// What happened, with the machine's letter.
+    pub what: String,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watch {
+    events: Vec<Violation>,
+    effects: BTreeMap<String, u32>,
+    pub(super) complaints: Vec<String>,
+    /// Epochs of the jobs under way at a, b, the controller.
+    jobs: [Option<u64>; 3],
+    dry: bool,
+    /// Epoch that the pair is known to have reached.
+    epoch_floor: u64,
+    /// A promotion happened on this machine and the epoch was not yet seen above the floor.
+    raise_due: Option<NodeId>,
+    /// Machines whose service address was configured and not announced since.
+    unannounced: [bool; 2],
+}
+
+fn slot(place: Place) -> usize {
+    match place {
+        Place::Node(id) => super::index(id),
+        Place::Controller => 2,
+    }
+}
+
+fn place_letter(place: Place) -> char {
+    match place {
+        Place::Node(id) => id.letter(),
+        Place::Controller => 'c',
+    }
+}
+
+impl World {
+    /// A job of a run of that epoch begins at a place; what it changes there until [`World::end_job`] is charged to it.
+    pub fn begin_job(&mut self, place: Place, epoch: u64) {
+        self.watch.jobs[slot(place)] = Some(epoch);
+    }
+
+    /// The job at a place ended.
+    pub fn end_job(&mut self, place: Place) {
+        self.watch.jobs[slot(place)] = None;
+    }
+
+    /// While on, every change is a violation of invariant 12.
+    pub fn dry_run(&mut self, on: bool) {
+        self.watch.dry = on;
+    }
+
+    /// An operator vouches that a machine is off (until it boots).
+    pub fn attest(&mut self, id: NodeId) {
+        self.m_mut(id).attested = true;
+    }
+
+    /// Epoch on a machine's disk; 0 when there is none.
+    pub fn epoch(&self, id: NodeId) -> u64 {
+        self.m(id).files.get(&self.fixed.epoch).and_then(|t| t.trim().parse().ok()).unwrap_or(0)
+    }
+
+    /// Effects that really happened: `VERB LETTER[:DETAIL]` and how often: `promote b`, `power-off a`, `address-add b`,
+    /// `db-start b`, `xcatd-start b`, `write b:/etc/xcat/cfgloc`, … Letters: a, b, and c for the controller.
+    pub fn effects(&self) -> &BTreeMap<String, u32> {
+        &self.watch.effects
+    }
+
+    /// How often an effect happened.
+    pub fn effect_count(&self, effect: &str) -> u32 {
+        self.watch.effects.get(effect).copied().unwrap_or(0)
+    }
+
+    pub(super) fn violation(&mut self, invariant: u8, what: &str) {
+        self.watch.events.push(Violation { invariant, what: what.to_owned() });
+    }
+
+    pub(super) fn complain(&mut self, place: Place, what: &str) {
+        self.watch.complaints.push(format!("{}: {what}", place_letter(place)));
+    }
+
+    /// Counts an effect.
+    pub(super) fn effect(&mut self, verb: &str, id: NodeId, detail: &str) {
+        self.count(verb, id.letter(), detail);
+        if verb == "announce" {
+            self.watch.unannounced[super::index(id)] = false;
+        }
+    }
+
+    fn count(&mut self, verb: &str, letter: char, detail: &str) {
+        let mut key = String::with_capacity(verb.len() + detail.len() + 3);
+        key.push_str(verb);
+        key.push(' ');
+        key.push(letter);
+        if !detail.is_empty() {
+            key.push(':');
+            key.push_str(detail);
+        }
+        *self.watch.effects.entry(key).or_insert(0) += 1;
+    }
+
+    /// Something at a place is about to be changed by an action.
+    pub(super) fn wrote(&mut self, place: Place, verb: &str, detail: &str) {
+        self.count(verb, place_letter(place), detail);
+        self.charge(place, verb);
+    }
+
+    /// Charges a change to the job that does it.
+    pub(super) fn charge(&mut self, place: Place, verb: &str) {
+        if self.watch.dry {
+            self.violation(12, &format!("a dry run did: {verb} on {}", place_letter(place)));
+        }
+        if let (Place::Node(id), Some(epoch)) = (place, self.watch.jobs[slot(place)])
+            && epoch < self.epoch(id)
+        {
+            let what = format!("a job of epoch {epoch} changed {} of epoch {}: {verb}", id.letter(), self.epoch(id));
+            self.violation(4, &what);
+        }
+    }
+
+    /// Before a promotion takes effect.
+    pub(super) fn check_promotion(&mut self, id: NodeId) {
+        let (letter, other) = (id.letter(), id.other());
+        let peer = self.m(other);
+        let primary = peer.db.role == Role::Primary;
+        let graceful = !peer.db.running && peer.db.clean;
+        if peer.power && primary && !graceful && !peer.attested {
+            let what = format!("{letter} was promoted while {} has power and was not stepped down", other.letter());
+            self.violation(2, &what);
+        } else if !peer.power && primary && !graceful && !peer.attested && peer.off_reports < 2 {
+            let what = format!(
+                "{letter} was promoted while {} had been reported off {} times, not twice",
+                other.letter(),
+                peer.off_reports
+            );
+            self.violation(2, &what);
+        }
+        let restores = |l: &str| l.contains("pg_restore") || l.contains("restorexCATdb");
+        if let Some(line) = self.armed(id, restores) {
+            self.violation(6, &format!("{letter} was promoted with a restore armed on it: {line}"));
+        }
+        if self.m(id).restores > 0 {
+            self.violation(6, &format!("{letter} was promoted under a running restore"));
+        }
+        if self.m(other).power {
+            let pushes = |l: &str| l.contains("rsync") || l.contains("scp ");
+            if let Some(line) = self.armed(other, pushes) {
+                let what = format!("{letter} was promoted while {} is armed to push to it: {line}", other.letter());
+                self.violation(6, &what);
+            }
+        }
+        self.watch.raise_due = Some(id);
+    }
+
+    /// The first line of a machine's crontabs that can fire and is of that kind.
+    fn armed(&self, id: NodeId, kind: impl Fn(&str) -> bool) -> Option<String> {
+        let files = &self.m(id).files;
+        ["/etc/crontab", "/etc/cron.d/", "/var/spool/cron/"]
+            .into_iter()
+            .flat_map(|group| files.under(group))
+            .flat_map(|(_, content)| content.lines())
+            .find(|line| !line.trim_start().starts_with('#') && kind(line))
+            .map(str::to_owned)
+    }
+
+    /// After a promotion the epoch must be above the floor before anything of the service moves.
+    fn check_epoch(&mut self, id: NodeId, what: &str) {
+        if self.watch.raise_due != Some(id) {
+            return;
+        }
+        let epoch = self.epoch(id);
+        if epoch > self.watch.epoch_floor {
+            self.watch.epoch_floor = epoch;
+        } else {
+            self.violation(4, &format!("{what} {} before the epoch was raised above {epoch}", id.letter()));
+        }
+        self.watch.raise_due = None;
+    }
+
+    /// Before an address is configured.
+    pub(super) fn check_address(&mut self, id: NodeId, address: u32) {
+        let letter = id.letter();
+        if let Some(mac) = self.answers_arp(Some(id), address) {
+            self.violation(3, &format!("an address was configured on {letter} while {mac} answers for it"));
+        }
+        if address == self.fixed.service {
+            if !self.m(id).probed {
+                self.violation(3, &format!("the service address was configured on {letter} without a silent probe"));
+            }
+            self.watch.unannounced[super::index(id)] = true;
+            self.check_epoch(id, "the service address went to");
+        }
+    }
+
+    /// Before xcatd of `id` runs on the database of `at`.
+    pub(super) fn check_xcatd(&mut self, id: NodeId, at: NodeId) {
+        let letter = id.letter();
+        let db = &self.m(at).db;
+        let nodes = db.tables.get("nodelist").map_or(0, Vec::len);
+        let wrong = db.system_id != self.fixed.system_id;
+        let few = nodes * 100 < self.fixed.cluster_nodes * usize::from(self.fixed.pair.xcat.min_nodes_percent);
+        let standby = !db.writable();
+        if wrong || few {
+            self.violation(7, &format!("xcatd was started on {letter} with the wrong database: {nodes} nodes"));
+        } else if standby {
+            self.violation(7, &format!("xcatd was started on {letter} with a database that is no primary"));
+        }
+        self.check_epoch(id, "xcatd was started on");
+    }
+
+    /// What was violated since the last call, and what is violated now.
+    pub fn violations(&mut self) -> Vec<Violation> {
+        let mut all = std::mem::take(&mut self.watch.events);
+        let both = |holds: &dyn Fn(NodeId) -> bool| NodeId::BOTH.into_iter().all(holds);
+        if both(&|id| self.alive(id) && self.m(id).db.writable()) {
+            all.push(Violation { invariant: 1, what: "two writable databases".to_owned() });
+        }
+        if both(&|id| self.on_cluster(id) && self.holds_service(id)) {
+            all.push(Violation { invariant: 1, what: "two holders of the service address".to_owned() });
+        }
+        if both(&|id| self.alive(id) && self.m(id).xcatd.is_some()) {
+            all.push(Violation { invariant: 1, what: "two xcatd".to_owned() });
+        }
+        if both(&|id| self.alive(id) && self.m(id).helpers[super::machine::helper_index(Helper::Dhcp)]) {
+            all.push(Violation { invariant: 1, what: "two dhcpd".to_owned() });
+        }
+        all
+    }
+
+    /// What must also hold when a run says that it is done.
+    pub fn violations_at_end(&mut self) -> Vec<Violation> {
+        let mut all = self.violations();
+        for id in NodeId::BOTH {
+            if self.watch.unannounced[super::index(id)] && self.holds_service(id) && self.on_cluster(id) {
+                let what = format!("the service address of {} was never announced", id.letter());
+                all.push(Violation { invariant: 3, what });
+            }
+        }
+        if let Some(id) = self.watch.raise_due
+            && self.epoch(id) <= self.watch.epoch_floor
+        {
+            let what = format!("the epoch was not raised by the promotion of {}", id.letter());
+            all.push(Violation { invariant: 4, what });
+        }
+        all
+    }
+}

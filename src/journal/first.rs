@@ -1,0 +1,241 @@
+//! The first copy: sled, opened only here.
+//!
+//! What sled 0.34.7 does not do by itself, measured by cutting the power:
+//! - `flush()` leaves the data in the page cache's journal: its file needs an fdatasync of our own after each flush;
+//! - `conf` and the directories are never synced;
+//! - a `snap.*.generating` left by a crash makes every later open fail;
+//! - a flipped bit can make open panic, or forget records without a word, and recovery overwrites what it takes for torn.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    sync::{Once, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use journal_schema::{Digest, MAGIC, OVERHEAD, Record, RunId, Seq};
+
+use super::{StoreError, layout, mirror::MAX_FRAME};
+
+/// Name of the threads in which sled may panic without a word on the terminal.
+const GUARDED: &str = "journal-sled";
+
+/// An open that takes longer than this counts as failed: the mirror has everything.
+const OPEN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Our own lock is held, so whoever still holds sled's is a closed handle of this process whose threads have not ended.
+const LINGER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Bytes looked at together by [`carve`]: several of the largest frames.
+const WINDOW: usize = 1 << 20;
+
+/// sled's page cache, bytes. A journal is read once, in order.
+const CACHE: u64 = 8 << 20;
+
+/// The open database.
+pub(super) struct First {
+    db: sled::Db,
+    /// A handle of our own on sled's data file, for the fdatasync that sled leaves out.
+    data: File,
+    dir: PathBuf,
+}
+
+impl First {
+    /// Opens or makes the database at `dir`. Survives a panic and a hang; the text says what happened.
+    pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
+        layout::create_dir_durable(dir)?;
+        let db = open_patiently(dir)?;
+        let said = |doing| move |e| StoreError::io(doing, dir, &e);
+        let data = File::options().read(true).write(true).open(dir.join("db")).map_err(said("opened"))?;
+        for file in ["conf", "db"] {
+            let file = dir.join(file);
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).map_err(said("closed to others"))?;
+            File::open(file).and_then(|f| f.sync_all()).map_err(said("synced"))?;
+        }
+        layout::sync_dir(&dir.join("blobs"))?;
+        layout::sync_dir(dir)?;
+        layout::sync_dir(dir.parent().unwrap_or(Path::new(".")))?;
+        Ok(Self { db, data, dir: dir.to_owned() })
+    }
+
+    /// Closes it; a panic of sled on the way out is of no interest.
+    pub(super) fn close(self) {
+        let _ = guarded(move || drop(self));
+    }
+
+    /// Writes frames durably.
+    pub(super) fn insert<'a>(
+        &self,
+        frames: impl IntoIterator<Item = (RunId, Seq, &'a [u8])>,
+    ) -> Result<(), StoreError> {
+        for (run, seq, bytes) in frames {
+            self.db.insert(key(run, seq), bytes).map_err(|e| StoreError::sled("written", &self.dir, &e))?;
+        }
+        self.db.flush().map_err(|e| StoreError::sled("written", &self.dir, &e))?;
+        self.data.sync_data().map_err(|e| StoreError::io("synced", &self.dir, &e))
+    }
+
+    /// One frame.
+    pub(super) fn get(&self, run: RunId, seq: Seq) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = panic::catch_unwind(AssertUnwindSafe(|| self.db.get(key(run, seq))))
+            .map_err(|_| StoreError::Damaged { detail: format!("{}: panic while reading", self.dir.display()) })?;
+        Ok(value.map_err(|e| StoreError::sled("read", &self.dir, &e))?.map(|v| v.to_vec()))
+    }
+
+    /// Shows `each` every key and value, in order. `Err`: what sled said, or that it panicked.
+    pub(super) fn scan(&self, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), String> {
+        panic::catch_unwind(AssertUnwindSafe(|| {
+            self.db.iter().try_for_each(|entry| {
+                let (key, value) = entry.map_err(|e| e.to_string())?;
+                each(&key, &value);
+                Ok(())
+            })
+        }))
+        .unwrap_or_else(|_| Err("panic while reading".to_owned()))
+    }
+}
+
+fn open_patiently(dir: &Path) -> Result<sled::Db, StoreError> {
+    let damaged = |detail: String| StoreError::Damaged { detail: format!("{}: {detail}", dir.display()) };
+    let deadline = Instant::now() + LINGER_LIMIT;
+    loop {
+        let config = sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(CACHE);
+        match guarded(move || config.open()).map_err(damaged)? {
+            Ok(db) => return Ok(db),
+            Err(e) if e.to_string().contains("could not acquire lock") && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(2));
+            }
+            Err(e) => {
+                return Err(match StoreError::sled("opened", dir, &e) {
+                    full @ StoreError::Full { .. } => full,
+                    _ => damaged(e.to_string()),
+                });
+            }
+        }
+    }
+}
+
+/// `run` and `seq`, big endian, so that sled's order is the order of the journal.
+pub(super) fn key(run: RunId, seq: Seq) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&run.0.to_be_bytes());
+    key[8..].copy_from_slice(&seq.0.to_be_bytes());
+    key
+}
+
+/// Removes what a crash left of a snapshot being written, and says what it was.
+pub(super) fn clear_torn_snapshots(dir: &Path) -> Result<Vec<String>, StoreError> {
+    let mut cleared = Vec::new();
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(cleared),
+        Err(e) => return Err(StoreError::io("read", dir, &e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|e| StoreError::io("read", dir, &e))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path()).map_err(|e| StoreError::io("cleaned", &entry.path(), &e))?;
+            cleared.push(name);
+        }
+    }
+    if !cleared.is_empty() {
+        layout::sync_dir(dir)?;
+    }
+    Ok(cleared)
+}
+
+/// Looks for good frames in sled's data file without sled, which would overwrite what it takes for torn.
+/// sled keeps our values whole and uncompressed, and a frame proves itself by its digest.
+/// Frames that are `known` by their digest are passed over unread; a frame may be shown several times.
+pub(super) fn carve(
+    dir: &Path,
+    mut known: impl FnMut(&Digest) -> bool,
+    mut each: impl FnMut(Record, &[u8]),
+) -> Result<(), StoreError> {
+    let path = dir.join("db");
+    let said = |e| StoreError::io("read", &path, &e);
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(said(e)),
+    };
+    let mut window: Vec<u8> = Vec::with_capacity(WINDOW);
+    loop {
+        let want = WINDOW - window.len();
+        let last = (&mut file).take(want as u64).read_to_end(&mut window).map_err(said)? < want;
+        let mut at = 0;
+        while let Some(skip) = find_magic(&window[at..]) {
+            at += skip;
+            if window.len() - at < MAX_FRAME && !last {
+                break;
+            }
+            let Some((frame, digest)) = outline(&window[at..]) else {
+                at += 1;
+                continue;
+            };
+            if known(&digest) {
+                at += frame.len();
+            } else if let Ok(record) = Record::decode(frame) {
+                let len = frame.len();
+                each(record, frame);
+                at += len;
+            } else {
+                at += 1;
+            }
+        }
+        if last {
+            return Ok(());
+        }
+        let keep_from = find_magic(&window[at..]).map_or(window.len() - (MAGIC.len() - 1), |_| at);
+        window.drain(..keep_from);
+    }
+}
+
+fn find_magic(bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, &MAGIC)
+}
+
+/// The bytes that would be a frame by the length they give, and the digest that would be its own.
+fn outline(bytes: &[u8]) -> Option<(&[u8], Digest)> {
+    let body = u32::from_le_bytes(bytes.get(MAGIC.len()..MAGIC.len() + 4)?.try_into().ok()?) as usize;
+    let frame = bytes.get(..body.checked_add(OVERHEAD)?)?;
+    let digest = frame.last_chunk()?;
+    Some((frame, Digest(*digest)))
+}
+
+/// Runs sled where a panic or a hang of it ends nothing of ours.
+fn guarded<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    quiet_panics();
+    let (answer, result) = mpsc::channel();
+    thread::Builder::new()
+        .name(GUARDED.to_owned())
+        .spawn(move || {
+            let outcome = panic::catch_unwind(AssertUnwindSafe(work)).map_err(|cause| panic_text(&*cause));
+            let _ = answer.send(outcome);
+        })
+        .map_err(|e| format!("no thread: {e}"))?;
+    result.recv_timeout(OPEN_LIMIT).unwrap_or_else(|_| Err(format!("no answer within {} s", OPEN_LIMIT.as_secs())))
+}
+
+fn panic_text(cause: &(dyn std::any::Any + Send)) -> String {
+    let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
+    format!("panic: {}", text.unwrap_or("without a text").lines().next().unwrap_or_default())
+}
+
+/// A survived panic is reported as a repair; its stack on the terminal would frighten for nothing.
+fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().name() != Some(GUARDED) {
+                usual(info);
+            }
+        }));
+    });
+}

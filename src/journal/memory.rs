@@ -1,0 +1,66 @@
+//! The store in memory, for simulation: nothing durable, nothing slow.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use journal_schema::{Record, RunId};
+
+use super::{Store, StoreError};
+
+/// Records in memory. Clones share them, so that what a stopped engine committed is there for the one that resumes.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<BTreeMap<RunId, Vec<Record>>>>);
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store of its own with the same records: another way that history could go.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.records().clone())))
+    }
+
+    /// How many records a run has.
+    pub fn len(&self, run: RunId) -> usize {
+        self.records().get(&run).map_or(0, Vec::len)
+    }
+
+    /// Whether nothing was ever committed.
+    pub fn is_empty(&self) -> bool {
+        self.records().is_empty()
+    }
+
+    fn records(&self) -> MutexGuard<'_, BTreeMap<RunId, Vec<Record>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    /// Checks the sequence only: the digests of the chain cost more than all the rest of a simulated commit.
+    async fn commit(&self, record: &Record) -> Result<(), StoreError> {
+        let mut all = self.records();
+        let run = all.entry(record.run).or_default();
+        if record.seq.0 != run.len() as u64 {
+            let detail =
+                format!("record {} of run {} was not accepted: the next one is {}", record.seq, record.run, run.len());
+            return Err(StoreError::Damaged { detail });
+        }
+        run.push(record.clone());
+        Ok(())
+    }
+
+    async fn runs(&self) -> Result<Vec<RunId>, StoreError> {
+        Ok(self.records().keys().copied().collect())
+    }
+
+    async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
+        Ok(self.records().get(&run).cloned().unwrap_or_default())
+    }
+}

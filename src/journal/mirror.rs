@@ -1,0 +1,151 @@
+//! The second copy: a plain file of frames, appended and fdatasynced.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use journal_schema::{DecodeError, FrameError, Frames, MAX_BODY, OVERHEAD, Record};
+
+use super::{StoreError, layout};
+
+/// Largest frame, bytes.
+pub(super) const MAX_FRAME: usize = MAX_BODY + OVERHEAD;
+
+/// Bytes looked at together by [`scan`]: several of the largest frames.
+const WINDOW: usize = 1 << 20;
+
+/// The file, open for appending.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    file: File,
+    path: PathBuf,
+    len: u64,
+}
+
+impl Mirror {
+    /// Opens the file, or makes it durably. Writes nothing to an existing one.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let new = !path.exists();
+        let said = |doing| move |e| StoreError::io(doing, path, &e);
+        let file =
+            layout::private().read(true).write(true).create(true).truncate(false).open(path).map_err(said("opened"))?;
+        if new {
+            file.sync_all().map_err(said("synced"))?;
+            layout::sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+        }
+        let len = file.metadata().map_err(said("read"))?.len();
+        Ok(Self { file, path: path.to_owned(), len })
+    }
+
+    /// Length in bytes: where the next frame goes.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// A second handle for reading, which outlives the move of this one into its thread.
+    pub(super) fn reader(&self) -> Result<Arc<File>, StoreError> {
+        File::open(&self.path).map(Arc::new).map_err(|e| StoreError::io("opened", &self.path, &e))
+    }
+
+    /// Appends frames durably. After an error nothing is known about the file's end: whoever opens it next looks.
+    pub(super) fn append<'a>(&mut self, frames: impl IntoIterator<Item = &'a [u8]>) -> Result<(), StoreError> {
+        let said = |doing| {
+            let path = self.path.clone();
+            move |e| StoreError::io(doing, &path, &e)
+        };
+        let bytes: Vec<u8> = frames.into_iter().flatten().copied().collect();
+        self.file.seek(SeekFrom::Start(self.len)).map_err(said("written"))?;
+        self.file.write_all(&bytes).map_err(said("written"))?;
+        self.file.sync_data().map_err(said("synced"))?;
+        self.len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Cuts the file at `len`: what is behind is a frame whose writing never ended, and it was never acknowledged.
+    pub(super) fn cut(&mut self, len: u64) -> Result<(), StoreError> {
+        self.file
+            .set_len(len)
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| StoreError::io("written", &self.path, &e))?;
+        self.len = len;
+        Ok(())
+    }
+}
+
+/// What a file of frames contains besides good frames. Offsets are bytes from its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Flaws {
+    /// Bytes that belong to no good frame, with good frames behind them or more than one frame's worth of them.
+    pub(super) damaged: Vec<Range<u64>>,
+    /// Where a last, unfinished frame begins.
+    pub(super) torn: Option<u64>,
+    /// Length of the file.
+    pub(super) len: u64,
+}
+
+impl Flaws {
+    fn damage(&mut self, range: Range<u64>) {
+        match self.damaged.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ if range.is_empty() => {}
+            _ => self.damaged.push(range),
+        }
+    }
+}
+
+/// Shows `each` every good frame of a file with its offset, a window at a time. A missing file is an empty one.
+pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, &Record, &[u8])) -> Result<Flaws, StoreError> {
+    let said = |e| StoreError::io("read", path, &e);
+    let mut flaws = Flaws::default();
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(flaws),
+        Err(e) => return Err(said(e)),
+    };
+    let mut window: Vec<u8> = Vec::with_capacity(WINDOW);
+    let mut base = 0_u64;
+    loop {
+        let want = WINDOW - window.len();
+        let last = (&mut file).take(want as u64).read_to_end(&mut window).map_err(said)? < want;
+        // What the window's end may have cut in two is looked at again with what follows.
+        let mut keep_from = window.len();
+        let mut frames = Frames::new(&window);
+        while let Some((at, result)) = frames.next() {
+            let end = frames.position();
+            let mut damage = |end: usize| flaws.damage(base + at as u64..base + end as u64);
+            match result {
+                Ok(record) => each(base + at as u64, &record, &window[at..end]),
+                Err(FrameError::Torn { .. }) if last => flaws.torn = Some(base + at as u64),
+                Err(FrameError::Torn { .. }) => keep_from = at,
+                Err(FrameError::Damaged { until, .. }) if last || until < window.len() => damage(until),
+                Err(FrameError::Damaged { .. }) => {
+                    keep_from = at.max(window.len() - MAX_FRAME);
+                    damage(keep_from);
+                }
+                Err(FrameError::Unreadable(DecodeError::Contents { .. })) => damage(end),
+                Err(FrameError::Unreadable(version)) => {
+                    let detail = format!("{}, offset {}: {version}", path.display(), base + at as u64);
+                    return Err(StoreError::Version { detail });
+                }
+            }
+        }
+        if last {
+            flaws.len = base + window.len() as u64;
+            return Ok(flaws);
+        }
+        base += keep_from as u64;
+        window.drain(..keep_from);
+    }
+}
+
+/// The bytes at `at`.
+pub(super) fn read_at(file: &File, at: u64, len: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len as usize];
+    file.read_exact_at(&mut bytes, at)?;
+    Ok(bytes)
+}
