@@ -78,7 +78,8 @@ impl Disk {
     /// Stops the file system as a power cut does: what it has not written out, its log included, is gone.
     fn cut_power(&self) {
         // EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH. An ioctl needs unsafe code in Rust; perl is on every system.
-        let program = "open(my $d, '<', $ARGV[0]) or die $!; my $how = pack('L', 2); ioctl($d, 0x8004587d, $how) or die $!";
+        let program =
+            "open(my $d, '<', $ARGV[0]) or die $!; my $how = pack('L', 2); ioctl($d, 0x8004587d, $how) or die $!";
         run("perl", &["-e", program, text(&self.mount)]);
     }
 

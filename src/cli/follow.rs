@@ -9,12 +9,14 @@ use journal_schema::{Operator, Record, RunId};
 use tokio::sync::mpsc;
 
 use super::{
-    Trouble, out,
+    Exit, Outcome, Trouble, out,
     progress::{Look, Progress},
+    records::fold,
+    view::Closing,
 };
 use crate::{
     engine::{Ending, Event, Question},
-    runner::{Client, ClientError, Home, Reply, Request},
+    runner::{Client, ClientError, Home, Parameters, Reply, Request, SpawnError, spawn},
 };
 
 /// How following came to its end.
@@ -42,23 +44,25 @@ pub(super) struct Followed {
 /// What a caller may do with an event before it is shown.
 pub(super) type Tap<'a> = &'a mut (dyn FnMut(&Event) + Send);
 
-/// Follows until the run ends, the runner is gone, or Ctrl-C.
+/// Follows until the run ends, the runner is gone, or Ctrl-C. Records that are `known` are not shown again.
 pub(super) async fn follow<'a>(
     client: Client,
     home: &'a Home,
     look: Look,
     operator: &'a Operator,
+    known: Vec<Record>,
     tap: Option<Tap<'a>>,
 ) -> Result<Followed, Trouble> {
     let run = client.greeting().run;
-    let hint = "Ctrl-C detaches, the run goes on";
+    let mut progress = Progress::new(look, "Ctrl-C detaches, the run goes on");
+    progress.knows(&known);
     let mut following = Following {
         client,
         home,
         operator,
-        progress: Progress::new(look, hint),
+        progress,
         look,
-        records: Vec::new(),
+        records: known,
         open: VecDeque::new(),
         typed: None,
         word: None,
@@ -220,6 +224,83 @@ impl Following<'_> {
             operator: self.operator.clone(),
         };
         Ok(self.client.send(&answer).await?)
+    }
+}
+
+/// Says the last words on what was followed.
+pub(super) fn conclude(followed: &Followed, json: bool) -> Outcome {
+    let state = fold(&followed.records).ok();
+    let run = followed.run;
+    let closing = match (&followed.left, &state) {
+        (Left::Ended(ending), state) => Closing::ended(ending, state.as_ref()),
+        (Left::Gone, Some(state)) => Closing::orphaned(state, "the runner is gone without a last word"),
+        (Left::Detached, _) => Closing {
+            headline: format!("detached; run {run} goes on"),
+            open: Vec::new(),
+            next: vec![
+                (format!("hamn attach {run}"), "follows it again".to_owned()),
+                (format!("hamn stop {run}"), "stops it between two steps".to_owned()),
+            ],
+            exit: Exit::Unfinished,
+        },
+        (Left::Gone, None) => Closing {
+            headline: "the runner is gone before the run had a first record; nothing was changed".to_owned(),
+            open: Vec::new(),
+            next: vec![("hamn journal list".to_owned(), "shows which runs there are".to_owned())],
+            exit: Exit::Unknown,
+        },
+    };
+    say(&closing, run, json)
+}
+
+/// Prints last words; gives their exit code.
+pub(super) fn say(closing: &Closing, run: RunId, json: bool) -> Outcome {
+    if json {
+        out::json(&serde_json::json!({
+            "event": "closing", "run": run.to_string(), "headline": closing.headline,
+            "open": closing.open, "next": closing.next,
+            "exit": closing.exit.code(), "class": closing.exit.word(),
+        }))?;
+    } else {
+        out::print(&closing.render(out::colour()))?;
+    }
+    Ok(closing.exit)
+}
+
+/// Starts a runner and follows it; with `detach` only says how to.
+pub(super) async fn launch(
+    home: &Home,
+    parameters: &Parameters,
+    known: Vec<Record>,
+    json: bool,
+    detach: bool,
+) -> Outcome {
+    let program = std::env::current_exe()
+        .map_err(|e| Trouble::failure("the program cannot find its own file").detail(e.to_string()))?;
+    let run = parameters.run;
+    let spawned = spawn(program, home, run, parameters).await?;
+    if detach {
+        let followed = Followed { run, left: Left::Detached, records: known };
+        return conclude(&followed, json);
+    }
+    let followed = follow(spawned.client, home, Look::fitting(json), &parameters.operator, known, None).await?;
+    conclude(&followed, json)
+}
+
+impl From<SpawnError> for Trouble {
+    fn from(error: SpawnError) -> Self {
+        let what = error.to_string();
+        match error {
+            SpawnError::NotStarted { .. } => {
+                Self::refused(what).next("check the state folder and its disk, then type the command again")
+            }
+            SpawnError::Died { log, .. } => {
+                Self::refused(what).detail(log).next("see whether it had begun: hamn status")
+            }
+            SpawnError::Silent { log, .. } => {
+                Self::new(Exit::Unknown, what).detail(log).next("see whether it goes on: hamn attach")
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use journal_schema::{Payload, UnixMillis};
+use journal_schema::{Payload, Record, UnixMillis};
 
 use super::{
     Trouble,
@@ -60,6 +60,13 @@ impl Progress {
         let story = Story::new(look != Look::Json && out::colour());
         let live = (look == Look::Live).then(|| Live::new(hint));
         Self { look, story, live }
+    }
+
+    /// Learns what these records say, without showing them.
+    pub(super) fn knows(&mut self, records: &[Record]) {
+        for record in records {
+            let _ = self.story.tell(record);
+        }
     }
 
     /// Shows an event.

@@ -10,6 +10,10 @@
 //!    └──attach──────────▶ socket ◀──attach── any number of clients
 //! ```
 
+use std::time::{Duration, Instant};
+
+use crate::journal::StoreError;
+
 mod client;
 mod home;
 mod hub;
@@ -18,6 +22,7 @@ mod process;
 mod protocol;
 mod server;
 mod spawn;
+mod work;
 
 pub use client::{Client, ClientError};
 pub use home::Home;
@@ -26,6 +31,20 @@ pub use process::{Failed, Work, leave_terminal, serve};
 pub use protocol::{Greeting, PROTOCOL, Reply, Request, Running, Status};
 pub use server::{Control, Server};
 pub use spawn::{SpawnError, Spawned, spawn};
+pub use work::{Action, Means, Parameters, World, live};
+
+/// Opens the journal in spite of those who hold it only for a moment, to read it. A holder that stays is the answer.
+pub async fn patiently<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        match open() {
+            Err(StoreError::Locked { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;

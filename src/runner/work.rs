@@ -1,0 +1,165 @@
+//! What a runner is started with, and the engine on it.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use journal_schema::{Digest, Operator, Payload, RunId, UnixMillis};
+use serde::{Deserialize, Serialize};
+use workflows::{Request, Workflow, model::Pair};
+
+use super::{Control, Failed, Home, Hub, Work, serve};
+use crate::{
+    engine::{Clock, Ending, Engine, Patience, Start, SystemClock},
+    journal::{GuardedStore, Holder, StateDir, Store},
+    remote::Remote,
+};
+
+/// Everything a runner needs to know. Travels in a file of its owner only; has no secrets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Parameters {
+    /// The run.
+    pub run: RunId,
+    /// Name of its workflow.
+    pub workflow: String,
+    /// What to do with it.
+    pub action: Action,
+    /// The pair, as it was shown.
+    pub pair: Pair,
+    /// Who.
+    pub operator: Operator,
+    /// How the machines are reached.
+    pub world: World,
+    /// Seconds for which a node that is not reached is tried again.
+    pub patience_s: u32,
+}
+
+/// What to do with a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    /// Begin it.
+    Start {
+        /// What was asked for.
+        request: Request,
+        /// Configuration as TOML, without secrets.
+        config: String,
+        /// What was consented to.
+        plan: Digest,
+        /// Consent and attestations.
+        decisions: Vec<Payload>,
+    },
+    /// Go on.
+    Resume,
+    /// Undo it.
+    Rollback {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How machines are reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum World {
+    /// By ssh.
+    Real {
+        /// Private key; `None`: those of the user.
+        identity_file: Option<PathBuf>,
+        /// Seconds for one try to connect to one address.
+        connect_timeout_s: u32,
+    },
+}
+
+/// The means to reach machines, and the clock that goes with them.
+pub struct Means {
+    /// Machines.
+    pub remote: Arc<dyn Remote>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl World {
+    /// Gets ready to reach the machines of a pair. `home`: for connection files.
+    pub fn means(&self, _pair: &Pair, _home: &Home) -> Result<Means, Failed> {
+        match self {
+            Self::Real { .. } => {
+                let _ = SystemClock;
+                Err(Failed { doing: "ssh", why: "not built yet".to_owned() })
+            }
+        }
+    }
+}
+
+struct Drive {
+    engine: Engine,
+    parameters: Parameters,
+}
+
+#[async_trait]
+impl Work for Drive {
+    async fn work(self: Box<Self>, control: Arc<Control>) -> Ending {
+        let Self { engine, parameters } = *self;
+        let engine = Engine { stop: control.stop.clone(), ..engine };
+        let Parameters { run, operator, action, .. } = parameters;
+        match action {
+            Action::Start { request, config, plan, decisions } => {
+                engine.start(Start { run, operator, request, config, plan, decisions }).await
+            }
+            Action::Resume => engine.resume(run, operator).await,
+            Action::Rollback { reason } => engine.rollback(run, operator, &reason).await,
+        }
+    }
+}
+
+/// The life of the process `hamn runner`: reads its parameters, takes the journal's lock, serves the run until it ends.
+/// `find`: the workflow of a name. `now`: wall clock.
+pub async fn live(
+    home: &Home,
+    run: RunId,
+    find: impl Fn(&str) -> Option<Workflow>,
+    now: UnixMillis,
+) -> Result<Ending, Failed> {
+    let failed = |doing: &'static str| move |why: String| Failed { doing, why };
+    let text =
+        std::fs::read(home.parameters(run)).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
+    let parameters: Parameters =
+        serde_json::from_slice(&text).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
+    let workflow = find(&parameters.workflow)
+        .ok_or_else(|| format!("no workflow {}", parameters.workflow))
+        .map_err(failed("finding its workflow"))?;
+    let purpose = format!("run {run} ({})", parameters.workflow);
+    let holder = Holder { operator: parameters.operator.clone(), purpose, since: now };
+    let store = open_store(home, &holder).await?;
+    let history = store.read(run).await.map_err(|e| e.to_string()).map_err(failed("reading the journal"))?;
+    if matches!(parameters.action, Action::Start { .. }) != history.is_empty() {
+        let why = format!("run {run} has {} records in the journal", history.len());
+        return Err(Failed { doing: "beginning", why });
+    }
+    let means = parameters.world.means(&parameters.pair, home)?;
+    let hub = Hub::new(history);
+    let control =
+        Arc::new(Control::new(run, &parameters.workflow, parameters.operator.clone(), now, hub.clone(), store.clone()));
+    let engine = Engine {
+        store,
+        remote: means.remote,
+        clock: means.clock,
+        observer: hub.clone(),
+        asker: hub,
+        pair: Arc::new(parameters.pair.clone()),
+        workflow: Arc::new(workflow),
+        patience: Patience { unreachable: Duration::from_secs(parameters.patience_s.into()), ..Patience::default() },
+        stop: control.stop.clone(),
+    };
+    serve(home, control, Box::new(Drive { engine, parameters })).await
+}
+
+/// Opens the journal. Somebody who only looks at it holds it for milliseconds; a runner holds it for long and is named.
+async fn open_store(home: &Home, holder: &Holder) -> Result<Arc<dyn Store>, Failed> {
+    let dir = StateDir::new(home.state());
+    let failed = |why: String| Failed { doing: "opening the journal", why };
+    let store = super::patiently(|| GuardedStore::open(&dir, holder)).await.map_err(|e| failed(e.to_string()))?;
+    for repair in store.repairs() {
+        tracing::warn!("journal: {repair}");
+    }
+    Ok(Arc::new(store))
+}
