@@ -1,4 +1,5 @@
 //! The practice cluster: stand-ins for xCAT's commands, a pair simulated in the process, a pair of real hosts.
 
+pub mod sample;
 pub mod sim;
 pub mod xcat;

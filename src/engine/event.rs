@@ -178,3 +178,14 @@ impl Clock for SystemClock {
         tokio::time::sleep(pause).await;
     }
 }
+
+#[async_trait]
+impl Clock for crate::remote::simulated::SimulatedClock {
+    fn now(&self) -> UnixMillis {
+        self.wall()
+    }
+
+    async fn sleep(&self, pause: std::time::Duration) {
+        self.pass(pause).await;
+    }
+}

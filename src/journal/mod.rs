@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use journal_schema::{Record, RunId};
 
 mod commit;
+pub mod copy;
 mod disk;
 mod error;
 mod faulty;
@@ -15,6 +16,7 @@ mod memory;
 mod mirror;
 mod recover;
 
+pub use copy::{CopySink, Lag, Replicated, Replicator};
 pub use disk::{GuardedStore, PlainStore};
 pub use error::StoreError;
 pub use faulty::{Fault, FaultyStore};

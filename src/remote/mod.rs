@@ -9,6 +9,8 @@ use journal_schema::Token;
 use thiserror::Error;
 use workflows::{Output, Place, Script};
 
+pub mod simulated;
+
 /// A job: a script under a token that was journaled before.
 #[derive(Debug, Clone, Copy)]
 pub struct Job<'a> {

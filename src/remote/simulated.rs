@@ -191,6 +191,7 @@ impl Simulated {
             }
         };
         match mishap {
+            Some(Mishap::RebootAfter(_)) if place == Place::Controller => self.life.die().await,
             Some(Mishap::DieAfter) => self.life.die().await,
             Some(Mishap::LoseAnswer) if result.is_ok() => Err(self.lost(place)),
             _ => result,
@@ -239,14 +240,18 @@ impl Remote for Simulated {
             if let Some(standing) = scene.jobs.0.get(&key) {
                 return Ok(standing.answer());
             }
-            if let Some(node_epoch) = scene.world.refuses_epoch(place, job.epoch) {
-                return Ok(Answer::StaleEpoch { node_epoch });
+            if let Place::Node(id) = place {
+                let node_epoch = scene.world.epoch(id);
+                if node_epoch > job.epoch {
+                    return Ok(Answer::StaleEpoch { node_epoch });
+                }
             }
             scene.world.begin_job(place, job.epoch);
             let standing = match Self::play(scene, place, job.script, reboot) {
                 Some(output) => Standing::Finished(output),
                 None => Standing::Lost("rebooted".into()),
             };
+            scene.world.end_job(place);
             let answer = match &standing {
                 Standing::Lost(_) => Err(self.lost(place)),
                 other => Ok(other.answer()),
@@ -294,14 +299,13 @@ impl SimulatedClock {
     }
 
     /// Wall clock of the scene.
-    pub fn now(&self) -> UnixMillis {
+    pub fn wall(&self) -> UnixMillis {
         UnixMillis(self.scene.lock().expect("no panic holds this lock").world.now_ms())
     }
 
     /// Lets virtual time pass.
-    pub async fn sleep(&self, pause: Duration) {
+    pub async fn pass(&self, pause: Duration) {
         self.life.go_on().await;
         self.scene.lock().expect("no panic holds this lock").world.advance(pause.as_millis() as u64);
     }
 }
-

@@ -128,10 +128,56 @@ impl World {
                 Some(Ran::ok(format!("{}\n", self.m(id).restores), 20))
             }
             ["sh", "-c", script] if *script == fixed.crontabs => Some(self.crontabs(id)),
+            ["sh", "-c", script] if *script == fixed.dhcpd_processes => {
+                let running = self.m(id).helpers[super::machine::helper_index(Helper::Dhcp)];
+                Some(Ran::ok(format!("{}\n", u8::from(running)), 20))
+            }
+            ["sh", "-c", script, "dhcpd", action] if *script == fixed.dhcpd_control => {
+                Some(self.control_helper(id, Helper::Dhcp, action))
+            }
+            ["sh", "-c", script, "xcatd-ready", program]
+                if *script == fixed.xcatd_ready && *program == fixed.tabdump =>
+            {
+                let ran = self.xcat(id, "tabdump", &["site"], &command.env);
+                let ready = ran.exit == 0 && ran.stdout.lines().any(|l| l.starts_with("\"master\","));
+                let stdout = if ready && !ran.hangs { "ready\n" } else { "" };
+                Some(Ran { exit: i32::from(!ready), stdout: stdout.to_owned(), stderr: String::new(), ..ran })
+            }
+            ["sed", "-n", "s/|.*//p", path] => Some(self.before_bar(id, path)),
+            ["rm", "-f", "--", path] => {
+                if self.m_mut(id).files.remove(path) {
+                    self.wrote(Place::Node(id), "remove", path);
+                }
+                Some(Ran::ok("", 2))
+            }
+            ["sysctl", "-q", "-w", setting] => {
+                let interface = &fixed.pair.node(id).interface;
+                let known = format!("net/ipv4/conf/{interface}/promote_secondaries=1");
+                if *setting != known {
+                    return Some(Ran::failed(
+                        255,
+                        format!("sysctl: cannot stat {setting}: No such file or directory\n"),
+                        2,
+                    ));
+                }
+                self.charge(Place::Node(id), "sysctl");
+                Some(Ran::ok("", 2))
+            }
             ["service", service, action] | ["systemctl", action, service] => {
                 Some(self.control_helper(id, helper(service)?, action))
             }
             _ => None,
+        }
+    }
+
+    /// `sed -n 's/|.*//p'`: what stands before the first bar of each line that has one.
+    fn before_bar(&self, id: NodeId, path: &str) -> Ran {
+        match self.m(id).files.get(path) {
+            Some(content) => {
+                let heads = content.lines().filter_map(|l| l.split_once('|'));
+                Ran::ok(heads.fold(String::new(), |all, (head, _)| all + head + "\n"), 2)
+            }
+            None => Ran::failed(2, format!("sed: can't read {path}: No such file or directory\n"), 2),
         }
     }
 
@@ -158,6 +204,7 @@ impl World {
                 let _ = writeln!(out, "{path}:{line}");
             }
         }
+        out.push_str(":end\n");
         Ran::ok(out, 10)
     }
 

@@ -405,7 +405,8 @@ impl World {
         (served && (!self.synchronous || self.stream().is_some_and(|(up, _)| up == id))).then_some(id)
     }
 
-    pub(super) fn advance(&mut self, ms: u64) {
+    /// Lets time pass: the client writes, the standby receives.
+    pub fn advance(&mut self, ms: u64) {
         let end = self.now_ms + ms;
         if self.next_write_ms <= end {
             if let Some(id) = self.client_target() {

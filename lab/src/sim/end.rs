@@ -72,7 +72,7 @@ impl World {
                     files: m
                         .files
                         .iter()
-                        .filter(|(path, _)| !path.ends_with(".hamn-before"))
+                        .filter(|(path, _)| !path.ends_with(".hamn-before") && !path.ends_with(".xcatbak"))
                         .map(|(path, file)| (format!("{path} {:o}", file.mode), file.content.clone()))
                         .collect(),
                 }

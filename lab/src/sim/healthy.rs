@@ -60,7 +60,7 @@ impl World {
         let service = world.fixed.service;
         world.m_mut(NodeId::A).xcatd = Some(Xcatd { host: service, wedged: false });
         world.m_mut(NodeId::A).helpers = [pair.xcat.dns, pair.xcat.dhcp, pair.xcat.conserver];
-        world.tick(1_000);
+        world.advance(1_000);
         world.watch = Watch::default();
         world
     }
@@ -95,7 +95,7 @@ impl World {
             world.stop_database(id);
             world.start_database(id).expect("the healthy configuration is readable");
         }
-        world.tick(1_000);
+        world.advance(1_000);
         world.watch = Watch::default();
         world
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use workflows::{Place, model::NodeId};
 
-use super::{World, database::Database, files::Files, index};
+use super::{World, database::Database, fault::Network, files::Files, index};
 use crate::xcat::{Daemon, Helper};
 
 /// Milliseconds from power on to sshd.
@@ -115,10 +115,41 @@ impl World {
         self.pump();
     }
 
-    /// Off and on again.
-    pub fn reboot(&mut self, id: NodeId) {
-        self.power(id, false);
+    /// Off and on again. Of the controller: nothing, what it runs is not simulated here.
+    pub fn reboot(&mut self, place: Place) {
+        if let Place::Node(id) = place {
+            self.power(id, false);
+            self.power(id, true);
+        }
+    }
+
+    /// Somebody makes a machine whole: power, cables, its services as they were on the good day. A primary takes the service again
+    /// unless the other machine has it.
+    pub fn heal(&mut self, id: NodeId) {
+        if self.m(id).half_dead {
+            self.power(id, false);
+        }
         self.power(id, true);
+        self.cut(id, Network::Both, false);
+        self.m_mut(id).up_at_ms = 0;
+        if !self.m(id).db.running {
+            // One that does not start stays down.
+            let _ = self.start_database(id);
+        }
+        let other = id.other();
+        if self.m(id).db.writable() && !self.m(other).db.writable() && !self.holds_service(other) {
+            let (service, xcat) = (self.fixed.service, &self.fixed.pair.xcat);
+            let helpers = [xcat.dns, xcat.dhcp, xcat.conserver];
+            let name = self.fixed.pair.service.host_name.as_str().into();
+            let m = self.m_mut(id);
+            (m.helpers, m.host_name) = (helpers, name);
+            if !m.extra.contains(&service) {
+                m.extra.push(service);
+            }
+            m.xcatd = m.xcatd.filter(|d| !d.wedged).or(Some(Xcatd { host: service, wedged: false }));
+            self.neighbour = Some(id);
+        }
+        self.pump();
     }
 
     /// Whether a machine has power.

@@ -189,11 +189,6 @@ impl World {
         }
     }
 
-    /// Lets time pass with nobody doing anything but the client.
-    pub fn tick(&mut self, ms: u64) {
-        self.advance(ms);
-    }
-
     /// Commands outside the vocabulary, in order; each exited 127.
     pub fn complaints(&self) -> &[String] {
         &self.watch.complaints

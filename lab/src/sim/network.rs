@@ -132,16 +132,17 @@ impl World {
 
     /// `arping`: conflict probe (`-D`), question (`-f`), announcement (`-U`, `-A`).
     pub(super) fn arping(&mut self, place: Place, arguments: &[String]) -> Ran {
-        let (mut mode, mut count, mut interface, mut target) = ('q', 1_u64, "", "");
+        let (mut mode, mut count, mut limit_s, mut interface, mut target) = ('q', 1_u64, u64::MAX, "", "");
+        let number = |word: Option<&str>| word.and_then(|n| n.parse().ok());
         let mut rest = arguments.iter().map(String::as_str);
         while let Some(word) = rest.next() {
             match word {
                 "-D" => mode = 'D',
                 "-U" | "-A" => mode = 'U',
                 "-f" | "-q" | "-b" => {}
-                "-c" => count = rest.next().and_then(|n| n.parse().ok()).unwrap_or(1),
+                "-c" => count = number(rest.next()).unwrap_or(1),
+                "-w" => limit_s = number(rest.next()).unwrap_or(1),
                 "-I" => interface = rest.next().unwrap_or(""),
-                "-i" | "-w" | "-s" => drop(rest.next()),
                 other => target = other,
             }
         }
@@ -174,7 +175,7 @@ impl World {
             .exit(i32::from(mode == 'D')),
             None => Ran::ok(
                 format!("{head}Sent {count} probes ({count} broadcast(s))\nReceived 0 response(s)\n"),
-                if mode == 'D' { 1_000 } else { 2_000 },
+                count.min(limit_s) * 1_000,
             )
             .exit(i32::from(mode != 'D')),
         }

@@ -52,12 +52,7 @@ impl World {
         let clock = self.now_ms.saturating_add_signed(self.m(id).clock_offset_ms);
         match text {
             sql::ROLE => Ran::ok(
-                format!(
-                    "{}|{}|{}\n",
-                    if standby { "standby" } else { "primary" },
-                    db.system_id,
-                    db.control_timeline(self.now_ms)
-                ),
+                format!("{}|{}|{}\n", if standby { "standby" } else { "primary" }, db.system_id, db.timeline),
                 20,
             ),
             sql::STANDBY_POSITION => {

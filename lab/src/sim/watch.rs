@@ -52,6 +52,14 @@ impl World {
         self.watch.jobs[slot(place)] = Some(epoch);
     }
 
+    /// The epoch of a place if a job of `epoch` is refused there, because it is higher.
+    pub fn refuses_epoch(&self, place: Place, epoch: u64) -> Option<u64> {
+        match place {
+            Place::Node(id) => Some(self.epoch(id)).filter(|there| *there > epoch),
+            Place::Controller => None,
+        }
+    }
+
     /// The job at a place ended.
     pub fn end_job(&mut self, place: Place) {
         self.watch.jobs[slot(place)] = None;
