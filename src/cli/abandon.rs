@@ -46,7 +46,10 @@ pub(super) fn call(globals: &Globals, args: &AbandonArgs) -> Outcome {
         };
         let rest = left_behind(&state);
         if !args.yes {
-            out::print(&format!("Run {run} ({}) is in {}. Giving it up changes nothing on any machine.\n{rest}\n", state.workflow, state.state))?;
+            out::print(&format!(
+                "Run {run} ({}) is in {}. Giving it up changes nothing on any machine.\n{rest}\n",
+                state.workflow, state.state
+            ))?;
             match consent::ask("yes", "To give it up")? {
                 Consent::Given(_) => {}
                 Consent::NoTerminal => return Err(consent::no_terminal("hamn abandon --yes --reason WHY")),
@@ -90,7 +93,9 @@ fn left_behind(state: &RunState) -> String {
         text.push_str("  a claim of this run keeps other runs away from a machine; look, and take it away if it names this run:\n");
         for node in &config.pair.nodes {
             let to = format!("{}@{}", node.ssh_user, node.addresses.first().map_or("", String::as_str));
-            text.push_str(&format!("      ssh {to} cat {claim}/text      # names a run; then: ssh {to} rm -r {claim}\n"));
+            text.push_str(&format!(
+                "      ssh {to} cat {claim}/text      # names a run; then: ssh {to} rm -r {claim}\n"
+            ));
         }
     }
     text

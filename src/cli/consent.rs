@@ -31,7 +31,8 @@ pub(super) fn ask(words: &str, purpose: &str) -> Result<Consent, Trouble> {
 /// Something else was typed.
 pub(super) fn refused(typed: &str) -> Trouble {
     let what = if typed.is_empty() { "nothing was typed" } else { "other words were typed" };
-    Trouble::refused(format!("no consent: {what}; nothing was changed")).next("type the command again when you are sure")
+    Trouble::refused(format!("no consent: {what}; nothing was changed"))
+        .next("type the command again when you are sure")
 }
 
 /// There is nobody to type.

@@ -106,7 +106,6 @@ fn means(globals: &Globals, home: &Home, state: &RunState) -> Result<(Pair, Worl
     let began_with = config::parse(&state.config, &origin)?;
     // How this machine reaches the others is its own affair: the run may have begun on another machine.
     let local = globals.load().map_or_else(|_| began_with.local.clone(), |c| c.local);
-    let world =
-        World::Real { identity_file: local.identity_file.clone(), connect_timeout_s: local.connect_timeout_s };
+    let world = World::Real { identity_file: local.identity_file.clone(), connect_timeout_s: local.connect_timeout_s };
     Ok((began_with.pair, world, local.patience_s))
 }

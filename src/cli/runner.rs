@@ -17,13 +17,13 @@ pub struct RunnerArgs {
 
 pub(super) fn call(globals: &Globals, args: &RunnerArgs) -> Outcome {
     leave_terminal();
-    let run = RunId::from_str(&args.run)
-        .map_err(|e| Trouble::new(Exit::Usage, format!("`{}` is no run: {e}", args.run)))?;
+    let run =
+        RunId::from_str(&args.run).map_err(|e| Trouble::new(Exit::Usage, format!("`{}` is no run: {e}", args.run)))?;
     let home = Home::new(globals.state_dir());
     block_on(async {
-        let ending = live(&home, run, super::run::workflow_of, who::now()).await.map_err(|failed| {
-            Trouble::refused(format!("run {run} was not taken up: {failed}")).next("hamn status")
-        })?;
+        let ending = live(&home, run, super::run::workflow_of, who::now())
+            .await
+            .map_err(|failed| Trouble::refused(format!("run {run} was not taken up: {failed}")).next("hamn status"))?;
         Ok(Closing::ended(&ending, None).exit)
     })
 }

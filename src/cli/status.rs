@@ -107,7 +107,8 @@ fn render(runner: Option<&Status>, states: &[RunState], skipped: usize) -> Strin
                 ago(r.since, now)
             ));
             for step in &r.running {
-                let waits = if step.waiting.is_empty() { String::new() } else { format!(" — waiting: {}", step.waiting) };
+                let waits =
+                    if step.waiting.is_empty() { String::new() } else { format!(" — waiting: {}", step.waiting) };
                 text.push_str(&format!("  {}: {}, since {}{waits}\n", step.place, step.title, ago(step.since, now)));
             }
             for question in &r.questions {

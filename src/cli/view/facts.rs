@@ -160,18 +160,18 @@ pub(crate) fn vantage(known: &Known, node: &str) -> String {
         .join(", ")
 }
 
-/// Whether the loss bound is known in both measures that count.
+/// Whether the loss bound is known: its time is, whatever is known of its bytes.
 pub(crate) fn loss_is_known(known: &Known) -> bool {
-    matches!(known.loss(), (Some(_), _) | (_, Some(_)))
+    known.loss().1.is_some()
 }
 
 /// The loss bound in a sentence (invariant 9).
 pub(crate) fn loss(known: &Known) -> String {
     match known.loss() {
         (None, None) => "unknown".to_owned(),
-        (Some(0), None | Some(0)) => "nothing of the database".to_owned(),
-        (Some(bytes), None) => format!("at most {} of database log", size(bytes)),
-        (None, Some(ms)) => format!("at most the last {} of the database", duration(ms)),
+        (Some(0), Some(0)) => "nothing of the database".to_owned(),
+        (Some(bytes), None) => format!("unknown in time, at most {} of database log", size(bytes)),
+        (None, Some(ms)) => format!("at most the last {} of the database; how many bytes is unknown", duration(ms)),
         (Some(bytes), Some(ms)) => {
             format!("at most {} of database log, the last {} of the database", size(bytes), duration(ms))
         }

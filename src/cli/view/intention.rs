@@ -86,7 +86,7 @@ impl<'a> Intention<'a> {
 
 /// The facts that decide what is right to do, one line each in a fixed order. Positions, clocks and times move all the time
 /// without changing what is right, and are left out; of the loss bound it matters whether it is known.
-pub(crate) fn matters(known: &Known) -> Vec<String> {
+fn matters(known: &Known) -> Vec<String> {
     let mut lines: Vec<String> = known
         .all()
         .filter_map(|fact| match fact {
