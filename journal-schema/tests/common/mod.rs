@@ -1,6 +1,9 @@
 //! Short ways to write down a run.
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "each test binary uses its part of this module")]
 
+pub mod golden;
+pub mod shape;
+
 use journal_schema::{
     Attempt, Digest, Direction, End, Fact, FoldError, Illegal, Kind, Mode, OpenItem, Operator, Payload, PlannedStep,
     Record, Refs, RunId, RunState, StepStatus, TableRow, Token, Tri, UnixMillis, Verdict,
