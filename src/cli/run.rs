@@ -74,8 +74,8 @@ impl Which {
 }
 
 /// The workflow of a name.
-pub(super) fn workflow_of(name: &str) -> Option<Workflow> {
-    workflows::registry::by_name(name)
+pub(super) fn workflow_of(_name: &str) -> Option<Workflow> {
+    None
 }
 
 pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {

@@ -7,7 +7,7 @@ use journal_schema::{Digest, Operator, Payload, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use workflows::{Request, Workflow, model::Pair};
 
-use super::{Control, Failed, Home, Hub, Work, serve};
+use super::{Control, Failed, Home, Hub, Rehearsal, Work, serve};
 use crate::{
     engine::{Clock, Ending, Engine, Patience, Start, SystemClock},
     journal::{GuardedStore, Holder, StateDir, Store},
@@ -68,6 +68,15 @@ pub enum World {
         /// Seconds for one try to connect to one address.
         connect_timeout_s: u32,
     },
+    /// A [`Rehearsal`].
+    Simulated {
+        /// File of the simulated pair.
+        scene: PathBuf,
+        /// Real milliseconds that a call takes.
+        pace_ms: u64,
+        /// A job whose token contains this takes effect, and its answer never comes.
+        hold: Option<String>,
+    },
 }
 
 /// The means to reach machines, and the clock that goes with them.
@@ -85,6 +94,11 @@ impl World {
             Self::Real { .. } => {
                 let _ = SystemClock;
                 Err(Failed { doing: "ssh", why: "not built yet".to_owned() })
+            }
+            Self::Simulated { scene, pace_ms, hold } => {
+                let pair = Rehearsal::open(scene, Duration::from_millis(*pace_ms), hold.clone())
+                    .map_err(|e| Failed { doing: "opening the simulated pair", why: e.to_string() })?;
+                Ok(Means { remote: pair.clone(), clock: pair })
             }
         }
     }
