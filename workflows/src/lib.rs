@@ -2,12 +2,18 @@
 //!
 //! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
 
+pub mod diagram;
+pub mod failover;
 pub mod known;
 mod listing;
 pub mod model;
+pub mod plan;
 pub mod quote;
+pub mod registry;
 pub mod script;
 pub mod step;
+pub mod steps;
+pub mod switchover;
 pub mod table;
 pub mod vocabulary;
 

@@ -17,6 +17,7 @@ impl NodeId {
     pub const BOTH: [Self; 2] = [Self::A, Self::B];
 
     /// The other one.
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::A => Self::B,

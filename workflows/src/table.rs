@@ -79,6 +79,34 @@ pub trait State: Copy + Eq + fmt::Debug + 'static {
     fn about(self) -> &'static str;
 }
 
+/// The states of a workflow, each with what holds in it: an enum that is a [`State`].
+macro_rules! states {
+    ($(#[$doc:meta])* pub enum $name:ident { $($state:ident: $about:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = $about] $state,)+
+        }
+
+        impl $crate::table::State for $name {
+            const ALL: &'static [Self] = &[$(Self::$state),+];
+
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$state => stringify!($state),)+
+                }
+            }
+
+            fn about(self) -> &'static str {
+                match self {
+                    $(Self::$state => $about,)+
+                }
+            }
+        }
+    };
+}
+pub(crate) use states;
+
 /// One row of a table.
 #[derive(Debug, Clone, Copy)]
 pub struct Row<S> {
@@ -94,6 +122,21 @@ pub struct Row<S> {
     pub guard: Guard,
     /// The steps, planned when the transition is taken.
     pub steps: fn(&Context<'_>) -> Vec<Step>,
+}
+
+/// A row of a constant table, in the order in which it is read.
+pub const fn row<S>(
+    from: S,
+    name: &'static str,
+    to: S,
+    kind: Kind,
+    guard: Guard,
+    steps: fn(&Context<'_>) -> Vec<Step>,
+) -> Row<S>
+where
+    S: Copy,
+{
+    Row { from, name, to, kind, guard, steps }
 }
 
 /// A workflow with its states erased to names: what the engine runs.
@@ -174,7 +217,8 @@ impl Workflow {
     pub fn digest(&self) -> Digest {
         let mut text = format!("{}\n{}\n{}\n", self.name, self.initial.0, self.goal.0);
         for r in &self.rows {
-            text.push_str(&format!("{}\t{}\t{}\t{:?}\t{}\n", r.from.0, r.name, r.to.0, r.kind, r.guard.name));
+            text += &[r.from.0, r.name, r.to.0, crate::diagram::kind(r.kind), r.guard.name].join("\t");
+            text += "\n";
         }
         Digest::of(text.as_bytes())
     }

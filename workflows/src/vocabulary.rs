@@ -78,11 +78,12 @@ pub fn address_del(address: &str, prefix: u8, interface: &str) -> Command {
 /// Address-conflict probe (RFC 5227), 2 s: exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such
 /// interface or `Interface "eth0" is down`. Exit 1 without a reply line is a bad option, not a conflict: iputils takes whole seconds only
 /// (`-i 0.3` is `invalid argument`), and `-i 0` never ends. A lost carrier shows as silence: look at it first (trap 13).
+/// Silence ends with a line `Received 0 response(s)`.
 pub fn arp_probe(address: &str, interface: &str) -> Command {
     Command::new(["arping", "-D", "-c", "3", "-w", "2", "-I", interface, address])
 }
 
-/// Does anybody answer for the address? Exit 0 with lines `Unicast reply from … [MAC]`, 1 silence.
+/// Does anybody answer for the address? Exit 0 with a line `Unicast reply from … [MAC]`, 1 and `Received 0 response(s)`: silence, in 2 s.
 pub fn arp_ask(address: &str, interface: &str) -> Command {
     Command::new(["arping", "-f", "-c", "2", "-w", "2", "-I", interface, address])
 }

@@ -1,0 +1,563 @@
+//! Looking at both machines, and weighing what was seen. Reads only.
+
+use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri, Verdict};
+
+use super::{
+    Batch, cluster_addresses, fence, fit, judge, look, loss, postgres,
+    read::{self, Arp},
+    schedules, target, xcat,
+};
+use crate::{
+    known::Known,
+    model::{Node, NodeId, Pair},
+    script::Output,
+    step::{Judgement, Place, Step},
+    table::{Context, Request},
+    vocabulary::{self, sql},
+};
+
+/// Note: what the server says that it listens on.
+pub const LISTEN: &str = "listen_addresses";
+/// Note: `cfgloc` before the user and the password.
+pub const CFGLOC: &str = "cfgloc";
+/// Note of a primary: how many standbys stream from it.
+pub const STREAMING: &str = "streaming standbys";
+/// Note of a primary: for how many standbys its commits wait.
+pub const SYNCHRONOUS: &str = "synchronous standbys";
+
+/// Which workflow weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The machine in service may be dead.
+    Failover,
+    /// Both are alive and replicate.
+    Switchover,
+}
+
+/// One look at each machine, at the fence device, and by ARP. All side by side.
+pub fn observe(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
+    let (target, other) = (ctx.request.target, ctx.request.target.other());
+    let on_other = look_at(ctx, other, "observe.other", aim == Aim::Switchover);
+    let on_other = match aim {
+        Aim::Switchover => on_other,
+        Aim::Failover => {
+            let answers = Fact::Answers { node: ctx.other().name.clone(), channel: Channel::Ssh, answer: Tri::No };
+            let why = format!("{} is not reached by ssh, which does not mean that it is off", ctx.other().name);
+            // A machine that is half dead must not hold the failover up; what it did not say is unknown.
+            Step { unreachable: Some(Judgement::succeeded(why, vec![answers])), optional: true, retries: 0, ..on_other }
+        }
+    };
+    let mut steps = vec![look_at(ctx, target, "observe.target", true), on_other];
+    steps.extend(by_arp(ctx));
+    if aim == Aim::Failover {
+        steps.extend(device(ctx));
+    }
+    fit(steps)
+}
+
+/// Places of the results of [`look_at`]'s batch.
+struct Seen {
+    clock: [usize; 2],
+    machine: usize,
+    boot: usize,
+    host: usize,
+    addresses: usize,
+    role: usize,
+    standby: usize,
+    primary: usize,
+    nodes: usize,
+    listen: usize,
+    cron: usize,
+    epoch: usize,
+    claim: usize,
+    xcatd: usize,
+    xcatd_boot: usize,
+    dhcpd: usize,
+    cfgloc: usize,
+}
+
+fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
+    let (pair, node) = (ctx.pair.clone(), ctx.pair.node(id).clone());
+    let pg = &pair.database;
+    let mut batch = Batch::default();
+    // The clock first and last: what lies between needs no guess at how long the looks took there.
+    let first = batch.look(vocabulary::clock());
+    let seen = Seen {
+        machine: batch.look(vocabulary::machine_id()),
+        boot: batch.look(vocabulary::boot_id()),
+        host: batch.look(vocabulary::host_name()),
+        addresses: batch.look(vocabulary::addresses()),
+        role: batch.look(postgres::ask_role(pg)),
+        standby: batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION)),
+        primary: batch.look(vocabulary::psql(pg, "postgres", sql::PRIMARY_POSITION)),
+        nodes: batch.look(vocabulary::psql(pg, &pg.database, sql::CLUSTER_NODES)),
+        listen: batch.look(vocabulary::psql(pg, "postgres", sql::LISTEN)),
+        cron: batch.look(vocabulary::crontabs()),
+        epoch: batch.look(vocabulary::cat(&vocabulary::epoch_path(&pair))),
+        claim: batch.look(vocabulary::cat(&vocabulary::claim_text_path(&pair))),
+        xcatd: batch.look(vocabulary::xcatd_processes()),
+        xcatd_boot: batch.look(vocabulary::at_boot("xcatd")),
+        dhcpd: batch.look(vocabulary::dhcpd_processes()),
+        cfgloc: batch.look(vocabulary::cfgloc_dsn(&pair.xcat)),
+        clock: [first, batch.look(vocabulary::clock())],
+    };
+    let title = format!("look at {}", node.name);
+    let judge = judge(move |output: &Output| weigh_one(&pair, &node, &seen, strict, output));
+    Step {
+        retries: 1,
+        traps: &[6, 8, 9, 11, 16, 21, 52, 56],
+        ..Step::observe(step_id, title, Place::Node(id), batch.script(), judge)
+    }
+}
+
+/// The facts of one machine. `strict`: it is needed, so that its clock and a whole answer count; else only its identity does.
+fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Output) -> Judgement {
+    let name = &node.name;
+    let mut facts = vec![Fact::Answers { node: name.clone(), channel: Channel::Ssh, answer: Tri::Yes }];
+    let Some(machine) = read::id(output.at(seen.machine)) else {
+        facts[0] = Fact::Answers { node: name.clone(), channel: Channel::Ssh, answer: Tri::Unknown };
+        return Judgement::unknown(format!("{name} did not say which machine it is"), facts);
+    };
+    facts.push(Fact::Identity {
+        node: name.clone(),
+        machine_id: machine.to_owned(),
+        boot_id: read::id(output.at(seen.boot)).unwrap_or_default().to_owned(),
+        host_name: read::line(output.at(seen.host)).unwrap_or_default().to_owned(),
+    });
+    if machine != node.machine_id {
+        let why = format!("{name} is another machine: its machine-id is {machine}, pinned is {}", node.machine_id);
+        return Judgement::failed(why, facts);
+    }
+    let clock = clock(output, seen.clock);
+    if let Some((offset_ms, error_ms)) = clock {
+        facts.push(Fact::ClockOffset { node: name.clone(), offset_ms, error_ms });
+    }
+    let address = &pair.service.address;
+    let holds = read::holds(output.at(seen.addresses), address);
+    facts.push(Fact::HoldsAddress { node: name.clone(), address: address.clone(), holds });
+    facts.extend(database_facts(name, seen, output));
+    facts.push(Fact::Service {
+        node: name.clone(),
+        service: "xcatd".into(),
+        running: read::runs(output.at(seen.xcatd)),
+        at_boot: read::at_boot(output.at(seen.xcatd_boot)),
+    });
+    facts.push(Fact::Service {
+        node: name.clone(),
+        service: "dhcpd".into(),
+        running: read::runs(output.at(seen.dhcpd)),
+        at_boot: Tri::Unknown,
+    });
+    let hosts = read::line(output.at(seen.host));
+    let jobs = schedules::facts(name, output.at(seen.cron), &schedules::Surroundings::of(pair, hosts));
+    let listed = jobs.is_some();
+    facts.extend(jobs.unwrap_or_default());
+    match read::file(output.at(seen.epoch)) {
+        Some(None) => facts.push(Fact::Epoch { node: name.clone(), epoch: 0 }),
+        Some(Some(text)) => facts.extend(text.parse().ok().map(|epoch| Fact::Epoch { node: name.clone(), epoch })),
+        None => {}
+    }
+    if let Some(claim) = read::file(output.at(seen.claim)) {
+        facts.push(Fact::Claimed { node: name.clone(), claim: claim.unwrap_or_default().to_owned() });
+    }
+    let mut remark = |key: &str, value: Option<&str>| {
+        let value = value.map(|v| Fact::Note { node: name.clone(), key: key.into(), value: v.into() });
+        facts.extend(value);
+    };
+    remark(LISTEN, read::line(output.at(seen.listen)));
+    remark(CFGLOC, read::line(output.at(seen.cfgloc)));
+    let whole = output.at(seen.clock[1]).exit.is_some();
+    if !strict {
+        return Judgement::succeeded(format!("{name} answers{}", if whole { "" } else { ", in part" }), facts);
+    }
+    if !whole {
+        return Judgement::unknown(format!("the answer of {name} is cut short"), facts);
+    }
+    if !listed {
+        return Judgement::unknown(format!("the crontabs of {name} could not be listed whole"), facts);
+    }
+    let limit = pair.max_clock_offset_ms;
+    match clock {
+        None => Judgement::unknown(format!("the clock of {name} could not be measured"), facts),
+        Some((offset, error)) if offset.unsigned_abs() > limit.saturating_add(error) => Judgement::failed(
+            format!("the clock of {name} is {offset} ms off (± {error}), allowed are {limit} ms"),
+            facts,
+        ),
+        Some((offset, error)) if offset.unsigned_abs().saturating_add(error) > limit => {
+            let why = format!(
+                "the clock of {name} could not be measured well enough: {offset} ms ± {error}, allowed are {limit} ms"
+            );
+            Judgement::unknown(why, facts)
+        }
+        Some(_) => Judgement::succeeded(format!("{name} answers and is the pinned machine"), facts),
+    }
+}
+
+/// Offset of the node's clock and its uncertainty, milliseconds: the node's middle against ours; the time that the commands took there
+/// is taken from its own clock and does not count as uncertainty.
+fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
+    let at = |i| read::count(output.at(i)).map(|ns| ns / 1_000_000);
+    let (first, last) = (at(first)?, at(last)?);
+    let there = last.checked_sub(first)?;
+    if output.sent_ms == 0 {
+        return None;
+    }
+    let ours = output.sent_ms + output.took_ms / 2;
+    let theirs = first + there / 2;
+    Some((theirs as i64 - ours as i64, output.took_ms.saturating_sub(there).div_ceil(2)))
+}
+
+fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
+    let role = read::role(output.at(seen.role));
+    let mut facts = vec![postgres::role_fact(name, &role)];
+    match role.role {
+        DatabaseRole::Standby => {
+            if let Some(position) = read::standby_position(output.at(seen.standby)) {
+                facts.push(position_fact(name, &position));
+                let up = if position.streaming { Tri::Yes } else { Tri::No };
+                facts.push(Fact::Streaming { node: name.to_owned(), up, synchronous: Tri::Unknown });
+            }
+        }
+        DatabaseRole::Primary => {
+            if let Some(position) = read::primary_position(output.at(seen.primary)) {
+                facts.push(Fact::LogPosition {
+                    node: name.to_owned(),
+                    written: Some(position.written),
+                    received: None,
+                    replayed: None,
+                    last_commit_ms: None,
+                    last_message_ms: None,
+                });
+                for (key, count) in [(STREAMING, position.streaming), (SYNCHRONOUS, position.synchronous)] {
+                    facts.push(Fact::Note { node: name.to_owned(), key: key.into(), value: count.to_string() });
+                }
+            }
+        }
+        DatabaseRole::Down | DatabaseRole::Unknown => {}
+    }
+    if let Some(count) = read::count(output.at(seen.nodes)) {
+        facts.push(Fact::ClusterNodes { node: name.to_owned(), count });
+    }
+    facts
+}
+
+/// The fact of a standby's position.
+pub(crate) fn position_fact(node: &str, position: &read::StandbyPosition) -> Fact {
+    Fact::LogPosition {
+        node: node.to_owned(),
+        written: None,
+        received: position.received,
+        replayed: position.replayed,
+        last_commit_ms: position.last_commit_ms,
+        last_message_ms: position.last_message_ms,
+    }
+}
+
+/// What answers on the wire, seen from the target: the other machine's own addresses, its database, the service address.
+fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
+    let (name, prober) = (ctx.other().name.clone(), ctx.target().name.clone());
+    let interface = &ctx.target().interface;
+    let mut batch = Batch::default();
+    let own: Vec<(usize, String)> = cluster_addresses(ctx, ctx.request.target.other())
+        .into_iter()
+        .map(|a| (batch.look(vocabulary::arp_ask(a, interface)), a.to_owned()))
+        .collect();
+    let ports: Vec<usize> =
+        ctx.other().addresses.iter().map(|a| batch.look(vocabulary::database_answers(&ctx.pair.database, a))).collect();
+    let fact = {
+        let prober = prober.clone();
+        move |address: &str, arp: &Arp| {
+            match arp {
+                Arp::Silence => Some(None),
+                Arp::Answered(mac) => Some(Some(mac.clone())),
+                Arp::Unknown => None,
+            }
+            .map(|by| Fact::AddressProbe {
+                node: prober.clone(),
+                address: address.to_owned(),
+                answered_by: by,
+            })
+        }
+    };
+    let wire = judge({
+        let fact = fact.clone();
+        let name = name.clone();
+        move |output: &Output| {
+            let arps: Vec<Arp> = own.iter().map(|(at, _)| read::arp(output.at(*at), 1)).collect();
+            let mut facts: Vec<Fact> = own.iter().zip(&arps).filter_map(|((_, a), arp)| fact(a, arp)).collect();
+            let arp = any(arps.iter().map(|a| match a {
+                Arp::Answered(_) => Tri::Yes,
+                Arp::Silence => Tri::No,
+                Arp::Unknown => Tri::Unknown,
+            }));
+            let port = any(ports.iter().map(|at| match output.at(*at).exit {
+                Some(0 | 1) => Tri::Yes,
+                Some(2) => Tri::No,
+                _ => Tri::Unknown,
+            }));
+            for (channel, answer) in [(Channel::Arp, arp), (Channel::Database, port)] {
+                facts.push(Fact::Answers { node: name.clone(), channel, answer });
+            }
+            Judgement::succeeded(format!("{name} by ARP: {arp:?}, its database: {port:?}"), facts)
+        }
+    });
+    let address = ctx.pair.service.address.clone();
+    let service = look(vocabulary::arp_ask(&address, interface));
+    let seen = judge(move |output: &Output| {
+        let arp = read::arp(output.at(0), 1);
+        let why = match &arp {
+            Arp::Silence => format!("nobody answers for {address}"),
+            Arp::Answered(mac) => format!("{mac} answers for {address}"),
+            Arp::Unknown => format!("who answers for {address} could not be asked"),
+        };
+        Judgement::succeeded(why, fact(&address, &arp).into_iter().collect())
+    });
+    let steps = [
+        Step::observe("observe.wire", format!("does {name} answer on the wire"), target(ctx), batch.script(), wire),
+        Step::observe("observe.address", "who answers for the service address", target(ctx), service, seen),
+    ];
+    // What the wire says is shown and decides nothing: silence is no proof (trap 2).
+    steps.into_iter().map(|s| Step { optional: true, traps: &[2, 8, 13], ..s }).collect()
+}
+
+/// Yes if any is; no if all are no.
+fn any(answers: impl Iterator<Item = Tri>) -> Tri {
+    let all: Vec<Tri> = answers.collect();
+    if all.contains(&Tri::Yes) {
+        Tri::Yes
+    } else if all.is_empty() || all.contains(&Tri::Unknown) {
+        Tri::Unknown
+    } else {
+        Tri::No
+    }
+}
+
+/// Status and identity of the fence device. Only a wrong identity forbids to go on; silence is known to be possible.
+fn device(ctx: &Context<'_>) -> Option<Step> {
+    let node = ctx.other();
+    let mut batch = Batch::default();
+    let status = batch.look(vocabulary::fence(&node.fence, "status")?);
+    let identity = vocabulary::fence_identity(&node.fence).map(|ask| batch.look(ask));
+    let (name, device) = (node.name.clone(), node.fence.clone());
+    let same = read::pinned(&node.fence)
+        .map(|pinned| fence::same_device(name.clone(), device.clone(), pinned.to_owned(), ctx.target()));
+    let title = format!("ask the fence device of {name}");
+    let seen = judge(move |output: &Output| {
+        let power = read::power(&device, output.at(status));
+        let answer = if power == Power::Unknown { Tri::Unknown } else { Tri::Yes };
+        let mut facts = vec![
+            Fact::PowerState { node: name.clone(), power },
+            Fact::Answers { node: name.clone(), channel: Channel::Bmc, answer },
+        ];
+        if let (Some(at), Some(same)) = (identity, &same) {
+            let who = same(&Output { results: vec![output.at(at).clone()], ..Output::default() });
+            facts.extend(who.evidence);
+            if who.verdict == Verdict::Failed {
+                return Judgement::failed(who.why, facts);
+            }
+        }
+        Judgement::succeeded(format!("the power controller of {name} says {power:?}"), facts)
+    });
+    Some(Step { traps: &[2, 6, 7], ..Step::observe("observe.fence", title, Place::Controller, batch.script(), seen) })
+}
+
+/// Weighs the whole: may this workflow go on, and what is lost at most. Looks at the target once more for its claim and position.
+pub fn weigh(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
+    let pg = &ctx.pair.database;
+    let mut batch = Batch::default();
+    let role = batch.look(postgres::ask_role(pg));
+    let position = batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION));
+    let claim = batch.look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
+    let scales = Scales {
+        aim,
+        pair: ctx.pair.clone(),
+        known: ctx.known.clone(),
+        request: ctx.request.clone(),
+        own_claim: super::claim::text(ctx),
+        fewest: xcat::fewest_nodes(ctx),
+    };
+    let seen = judge(move |output: &Output| {
+        let role = read::role(output.at(role));
+        let position = read::standby_position(output.at(position));
+        let claim = read::file(output.at(claim)).map(Option::unwrap_or_default);
+        scales.weigh(&role, position.as_ref(), claim)
+    });
+    let title = format!("may {} take over, and what is lost at most", ctx.target().name);
+    let step = Step::observe("assess.pair", title, target(ctx), batch.script(), seen);
+    fit(vec![Step { retries: 1, traps: &[8, 9, 10, 13, 30, 40, 52], ..step }])
+}
+
+/// Everything that the weighing looks at. Pure.
+struct Scales {
+    aim: Aim,
+    pair: Pair,
+    known: Known,
+    request: Request,
+    own_claim: String,
+    fewest: u64,
+}
+
+impl Scales {
+    fn weigh(&self, role: &read::Role, position: Option<&read::StandbyPosition>, claim: Option<&str>) -> Judgement {
+        let mut facts = Vec::new();
+        match self.decide(role, position, claim, &mut facts) {
+            Ok(why) => Judgement::succeeded(why, facts),
+            Err((verdict, why)) => Judgement { verdict, evidence: facts, why },
+        }
+    }
+
+    fn decide(
+        &self,
+        role: &read::Role,
+        position: Option<&read::StandbyPosition>,
+        claim: Option<&str>,
+        facts: &mut Vec<Fact>,
+    ) -> Result<String, (Verdict, String)> {
+        let (target, other) =
+            (&self.pair.node(self.request.target).name, &self.pair.node(self.request.target.other()).name);
+        let refuse = |why: String| Err((Verdict::Failed, why));
+        let unclear = |why: String| Err((Verdict::Unknown, why));
+        facts.push(postgres::role_fact(target, role));
+        if let Some(position) = position {
+            facts.push(position_fact(target, position));
+        }
+        // The bound is shown also where the answer is no.
+        let loss = position.map(|p| self.loss(role, p));
+        if let Some(view) = &loss {
+            facts.push(loss::fact(view));
+            let up = if view.standby.streaming { Tri::Yes } else { Tri::No };
+            facts.push(Fact::Streaming { node: target.clone(), up, synchronous: view.synchronous });
+        }
+        for (node, text) in [(target, claim), (other, self.known.claim(other))] {
+            match text {
+                Some("") => {}
+                Some(text) if text == self.own_claim => {}
+                Some(text) => return refuse(format!("{node} is claimed: {text}")),
+                None if node == target || self.aim == Aim::Switchover => {
+                    return unclear(format!("the claim on {node} could not be read"));
+                }
+                None => {}
+            }
+        }
+        if let Some((machine, _)) = self.known.identity(other)
+            && machine != self.pair.node(self.request.target.other()).machine_id
+        {
+            return refuse(format!("at the addresses of {other} is another machine: machine-id {machine}"));
+        }
+        match role.role {
+            DatabaseRole::Standby => {}
+            DatabaseRole::Primary => return refuse(format!("the database on {target} is primary already")),
+            DatabaseRole::Down => {
+                return refuse(format!("the database on {target} is down: start it, so that it can be seen"));
+            }
+            DatabaseRole::Unknown => return unclear(format!("the role of the database on {target} is not known")),
+        }
+        let Some(position) = position else {
+            return unclear(format!("the position of the database on {target} could not be read"));
+        };
+        if position.end().is_none_or(|end| end == 0) {
+            return refuse(format!("the database on {target} never received anything from a primary"));
+        }
+        let (other_role, other_id, _) = self.known.database(other);
+        if !other_id.is_empty() && other_id != role.system_id {
+            let why = format!(
+                "the databases are not copies of each other: {target} is {}, {other} is {other_id}",
+                role.system_id
+            );
+            return refuse(why);
+        }
+        match self.known.cluster_nodes(target) {
+            Some(count) if count >= self.fewest => {}
+            Some(count) => {
+                let why =
+                    format!("the database on {target} holds {count} nodes, at least {} were expected", self.fewest);
+                return refuse(why);
+            }
+            None => return unclear(format!("the nodes in the database on {target} could not be counted")),
+        }
+        let address = &self.pair.service.address;
+        match self.known.holds(target, address) {
+            Tri::No => {}
+            Tri::Yes => return refuse(format!("{target} holds the service address {address} already")),
+            Tri::Unknown => return unclear(format!("whether {target} holds {address} could not be seen")),
+        }
+        match self.aim {
+            Aim::Failover => self.failover(loss.as_ref(), other_role, target, other),
+            Aim::Switchover => self.switchover(position, other_role, target, other),
+        }
+    }
+
+    fn failover(
+        &self,
+        loss: Option<&loss::View>,
+        other_role: DatabaseRole,
+        target: &str,
+        other: &str,
+    ) -> Result<String, (Verdict, String)> {
+        let (bytes, millis) = loss.map_or((None, None), loss::bound);
+        let words = loss::in_words(bytes, millis);
+        if millis.is_none() && !self.request.accept_unknown_loss {
+            let why = format!("{words}: what is lost is not known, and that was not accepted (--accept-unknown-loss)");
+            return Err((Verdict::Failed, why));
+        }
+        let healthy = other_role == DatabaseRole::Primary && loss.is_some_and(|l| l.standby.streaming);
+        let advice = if healthy {
+            format!("; {other} is alive and replicates: a switchover would lose nothing")
+        } else {
+            String::new()
+        };
+        Ok(format!("{target} can take over; {words}{advice}"))
+    }
+
+    fn switchover(
+        &self,
+        position: &read::StandbyPosition,
+        other_role: DatabaseRole,
+        target: &str,
+        other: &str,
+    ) -> Result<String, (Verdict, String)> {
+        let address = &self.pair.service.address;
+        if other_role != DatabaseRole::Primary {
+            return Err((Verdict::Failed, format!("the database on {other} is {other_role:?}, not primary")));
+        }
+        if !position.streaming {
+            let why = format!("{target} does not stream from {other}: a switchover would have to wait for ever");
+            return Err((Verdict::Failed, why));
+        }
+        match self.known.note(other, STREAMING).and_then(|n| n.parse::<u64>().ok()) {
+            Some(0) => return Err((Verdict::Failed, format!("{other} has no standby that streams"))),
+            Some(_) => {}
+            None => return Err((Verdict::Unknown, format!("whether {other} has a standby could not be read"))),
+        }
+        match self.known.holds(other, address) {
+            Tri::Yes => Ok(format!("{target} streams from {other}; nothing is lost by a switchover")),
+            Tri::No => Err((Verdict::Failed, format!("{other} does not hold the service address {address}"))),
+            Tri::Unknown => Err((Verdict::Unknown, format!("whether {other} holds {address} could not be seen"))),
+        }
+    }
+
+    /// Positions that were seen together: the primary's is compared with the target's of the same look.
+    fn loss(&self, role: &read::Role, fresh: &read::StandbyPosition) -> loss::View {
+        let target = &self.pair.node(self.request.target).name;
+        let other = &self.pair.node(self.request.target.other()).name;
+        let (other_role, _, timeline) = self.known.database(other);
+        let written = match self.known.log(other) {
+            Some(Fact::LogPosition { written, .. }) => *written,
+            _ => None,
+        };
+        let (written, synchronous) = match other_role {
+            DatabaseRole::Primary if timeline == role.timeline => {
+                let count = self.known.note(other, SYNCHRONOUS).and_then(|n| n.parse::<u64>().ok());
+                (written, count.map_or(Tri::Unknown, |n| if n > 0 { Tri::Yes } else { Tri::No }))
+            }
+            _ => (None, Tri::Unknown),
+        };
+        let mut standby = *fresh;
+        if written.is_some()
+            && let Some(Fact::LogPosition { received, replayed, .. }) = self.known.log(target)
+        {
+            (standby.received, standby.replayed) = (*received, *replayed);
+        }
+        loss::View { written, standby, synchronous }
+    }
+}

@@ -1,0 +1,198 @@
+//! The claim on both machines: who else starts a run is told by whom, where and by what run they are taken (trap 9).
+
+use journal_schema::{DatabaseRole, Fact, Tri};
+
+use super::{fit, idempotent, judge, look, other, postgres, read, target, undo};
+use crate::{
+    model::NodeId,
+    script::{Action, Output, Script},
+    step::{Judge, Judgement, Place, Step, Undo},
+    table::Context,
+    vocabulary,
+};
+
+/// What this run writes into its claims.
+pub fn text(ctx: &Context<'_>) -> String {
+    format!("run {} by {} on {}", ctx.run, ctx.request.operator, ctx.request.host)
+}
+
+/// Who takes part: before a failover the other machine may be dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// It may be unreachable, and is fenced afterwards.
+    MayBeDead,
+    /// It is alive and must be claimed.
+    Alive,
+}
+
+/// Claims the machines.
+pub fn take(ctx: &Context<'_>, who: Other) -> Vec<Step> {
+    let mut steps = vec![take_on(ctx, ctx.request.target, "claim.target")];
+    let on_other = take_on(ctx, ctx.request.target.other(), "claim.other");
+    match who {
+        Other::Alive => steps.push(on_other),
+        // A machine that was silent a moment ago is not worth the wait; the fence follows.
+        Other::MayBeDead if answered(ctx) == Tri::No => {}
+        Other::MayBeDead => {
+            let undo = on_other.undo.clone().map(|unclaim| serve_again(ctx, unclaim));
+            steps.push(Step { optional: true, undo, ..on_other });
+        }
+    }
+    fit(steps)
+}
+
+fn answered(ctx: &Context<'_>) -> Tri {
+    ctx.known.answers(&ctx.other().name, journal_schema::Channel::Ssh)
+}
+
+fn take_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+    let node = ctx.pair.node(id);
+    let (path, content) = (vocabulary::claim_path(ctx.pair), text(ctx));
+    let script = Script::new().then(Action::Claim { path: path.clone(), content: content.clone() });
+    let back = Script::new().then(Action::Unclaim { path, content: content.clone() });
+    let probe = look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
+    Step {
+        judge_effect: judge({
+            let node = node.name.clone();
+            move |output: &Output| claimed(&node, output)
+        }),
+        undo: Some(undo(back, Script::new(), unclaimed())),
+        traps: &[9],
+        ..idempotent(
+            step_id,
+            format!("claim {} for this run", node.name),
+            Place::Node(id),
+            script,
+            probe,
+            ours(node.name.clone(), content),
+        )
+    }
+}
+
+fn claimed(node: &str, output: &Output) -> Judgement {
+    let r = output.at(0);
+    match r.exit {
+        Some(0) => Judgement::succeeded("claimed", Vec::new()),
+        Some(17) => Judgement::failed(
+            format!("{node} is claimed: {}", read::said(r)),
+            vec![Fact::Claimed { node: node.into(), claim: r.stdout.trim().into() }],
+        ),
+        Some(code) => {
+            Judgement::failed(format!("the claim could not be made (exit {code}): {}", read::said(r)), Vec::new())
+        }
+        None => Judgement::unknown("the claim was not tried", Vec::new()),
+    }
+}
+
+fn ours(node: String, content: String) -> Judge {
+    judge(move |output: &Output| {
+        let fact = |claim: &str| vec![Fact::Claimed { node: node.clone(), claim: claim.into() }];
+        match read::file(output.at(0)) {
+            Some(Some(text)) if text == content => {
+                Judgement::succeeded(format!("{node} is claimed by this run"), fact(text))
+            }
+            Some(Some(text)) => Judgement::failed(format!("{node} is claimed: {text}"), fact(text)),
+            Some(None) => Judgement::failed(format!("{node} is not claimed"), fact("")),
+            None => Judgement::unknown(format!("the claim on {node} could not be read"), Vec::new()),
+        }
+    })
+}
+
+/// A claim that is another's by now is not ours to take away, and its being there is no failure of the undoing.
+fn unclaimed() -> Judge {
+    judge(|output: &Output| match output.results.last().and_then(|r| r.exit) {
+        Some(0) => Judgement::succeeded("the claim is gone", Vec::new()),
+        Some(17) => Judgement::succeeded("the claim is another run's by now", Vec::new()),
+        Some(code) => Judgement::failed(format!("the claim could not be taken away (exit {code})"), Vec::new()),
+        None => Judgement::unknown("the output is cut short", Vec::new()),
+    })
+}
+
+/// The undoing on a machine that was alive before it was fenced: it has been powered on again by now, and gets back what it had. Its
+/// own start-up may have done that already, which is no failure; the service address is not persistent, so that it comes from here.
+fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
+    let node = ctx.other();
+    let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
+    let was_primary = ctx.known.database(&node.name).0 == DatabaseRole::Primary;
+    let had_address = ctx.known.holds(&node.name, address) == Tri::Yes;
+    let had_xcatd = ctx.known.service(&node.name, "xcatd").0 == Tri::Yes;
+    let mut script = Script::new();
+    if had_address {
+        // Silence first; one's own address does not answer.
+        script = script
+            .run(vocabulary::arp_probe(address, interface))
+            .look(vocabulary::address_add(address, prefix, interface))
+            .look(vocabulary::arp_announce(address, interface, false, 1));
+    }
+    if let Some(name) = ctx.known.host_name(&node.name) {
+        script = script.look(vocabulary::set_host_name(name));
+    }
+    if was_primary {
+        script = script.look(vocabulary::control(&ctx.pair.database.control, "start"));
+    }
+    if had_xcatd {
+        script = script.look(vocabulary::control(&ctx.pair.xcat.control, "restart"));
+    }
+    if script.is_empty() {
+        return unclaim;
+    }
+    let mut probe = super::Batch::default();
+    let addresses = probe.look(vocabulary::addresses());
+    let role = probe.look(postgres::ask_role(&ctx.pair.database));
+    let effects = script.actions.len();
+    let script = script.followed_by(&unclaim.script);
+    let (name, address) = (node.name.clone(), address.to_owned());
+    let judge = judge(move |output: &Output| {
+        let (effect, seen) = output.clone().split(effects + 1);
+        let claim = (unclaim.judge)(&effect);
+        let holds = read::holds(seen.at(addresses), &address);
+        let role = read::role(seen.at(role));
+        if had_address && holds != Tri::Yes {
+            return Judgement::failed(format!("{name} does not hold {address} again"), Vec::new());
+        }
+        if was_primary && role.role != DatabaseRole::Primary {
+            return Judgement::failed(
+                format!("the database on {name} is {:?}, not primary again", role.role),
+                Vec::new(),
+            );
+        }
+        Judgement { why: format!("{name} serves as before; {}", claim.why), ..claim }
+    });
+    undo(script, probe.script(), judge)
+}
+
+/// Gives the machines free at the end of the run.
+pub fn release(ctx: &Context<'_>, who: Other) -> Vec<Step> {
+    let on = |place: Place, node: &str, step_id: &str| {
+        let (path, content) = (vocabulary::claim_path(ctx.pair), text(ctx));
+        let probe = look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
+        let step = idempotent(
+            step_id,
+            format!("take the claim of this run from {node}"),
+            place,
+            Script::new().then(Action::Unclaim { path, content: content.clone() }),
+            probe,
+            free(node.to_owned(), content),
+        );
+        Step { judge_effect: unclaimed(), traps: &[9], ..step }
+    };
+    let mut steps = vec![on(target(ctx), &ctx.target().name, "release.target")];
+    if who == Other::Alive {
+        steps.push(Step { optional: true, ..on(other(ctx), &ctx.other().name, "release.other") });
+    }
+    fit(steps)
+}
+
+fn free(node: String, content: String) -> Judge {
+    judge(move |output: &Output| {
+        let fact = |claim: &str| vec![Fact::Claimed { node: node.clone(), claim: claim.into() }];
+        match read::file(output.at(0)) {
+            Some(Some(text)) if text == content => {
+                Judgement::failed(format!("{node} is still claimed by this run"), fact(text))
+            }
+            Some(Some(text)) => Judgement::succeeded(format!("{node} is claimed by another run: {text}"), fact(text)),
+            Some(None) => Judgement::succeeded(format!("{node} is free"), fact("")),
+            None => Judgement::unknown(format!("the claim on {node} could not be read"), Vec::new()),
+        }
+    })
+}

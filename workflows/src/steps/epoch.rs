@@ -1,0 +1,52 @@
+//! The epoch: raised at every promotion; nothing of a lower one may write to a node of a higher one (invariant 4).
+
+use journal_schema::Fact;
+
+use super::{fit, idempotent, judge, look, read};
+use crate::{
+    model::NodeId,
+    script::{Action, Output, Script},
+    step::{Judgement, Place, Step},
+    table::Context,
+    vocabulary,
+};
+
+/// The epoch that this run promotes to.
+pub fn new(ctx: &Context<'_>) -> u64 {
+    ctx.known.highest_epoch() + 1
+}
+
+/// Writes the new epoch on the target, and on the other machine where it is alive.
+pub fn raise(ctx: &Context<'_>, other_too: bool) -> Vec<Step> {
+    let mut steps = vec![raise_on(ctx, ctx.request.target, "epoch.target")];
+    if other_too {
+        steps.push(Step { optional: true, ..raise_on(ctx, ctx.request.target.other(), "epoch.other") });
+    }
+    fit(steps)
+}
+
+fn raise_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+    let (epoch, name, path) = (new(ctx), ctx.pair.node(id).name.clone(), vocabulary::epoch_path(ctx.pair));
+    let script =
+        Script::new().then(Action::WriteFile { path: path.clone(), mode: 0o644, content: format!("{epoch}\n") });
+    let title = format!("write epoch {epoch} on {name}");
+    let seen = judge(move |output: &Output| match read::count(output.at(0)) {
+        Some(found) => {
+            let facts = vec![Fact::Epoch { node: name.clone(), epoch: found }];
+            if found == epoch {
+                Judgement::succeeded(format!("{name} is at epoch {epoch}"), facts)
+            } else {
+                Judgement::failed(format!("{name} is at epoch {found}, not {epoch}"), facts)
+            }
+        }
+        None if read::file(output.at(0)) == Some(None) => {
+            Judgement::failed(format!("{name} has no epoch yet"), Vec::new())
+        }
+        None => Judgement::unknown(format!("the epoch of {name} could not be read"), Vec::new()),
+    });
+    Step {
+        retries: 2,
+        traps: &[24],
+        ..idempotent(step_id, title, Place::Node(id), script, look(vocabulary::cat(&path)), seen)
+    }
+}

@@ -1,0 +1,215 @@
+//! Scheduled jobs that write to the node being promoted (traps 22, 24 to 27): found by reading every crontab, commented out, shown by
+//! listing again.
+
+use std::collections::BTreeMap;
+
+use journal_schema::{Fact, OpenItem, Tri};
+
+use super::{Batch, fit, idempotent, judge, look, read, undo};
+use crate::{
+    model::{NodeId, Pair},
+    script::{Action, Output, Script},
+    step::{Judge, Judgement, Place, Step, judge_exit_codes},
+    table::Context,
+    vocabulary,
+};
+
+/// Names and places that a crontab line is judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Names and addresses by which the two machines and the service are called. After a takeover they designate other machines
+    /// than the author of the line meant (traps 11 and 25), so that any of them counts.
+    pub names: Vec<String>,
+    /// Paths that are kept equal on both machines.
+    pub managed: Vec<String>,
+}
+
+impl Surroundings {
+    /// Of a pair; `seen` are host names that were found on the machines.
+    pub fn of<'a>(pair: &Pair, seen: impl IntoIterator<Item = &'a str>) -> Self {
+        let service = &pair.service;
+        let mut names = vec![service.host_name.clone(), service.standby_host_name.clone(), service.address.clone()];
+        for node in &pair.nodes {
+            names.push(node.name.clone());
+            names.extend(node.addresses.iter().cloned());
+        }
+        names.extend(seen.into_iter().map(str::to_owned));
+        names.retain(|n| !n.is_empty());
+        names.sort();
+        names.dedup();
+        let managed = ["/etc/xcat", "/install", "/tftpboot", "/etc/hosts", "/etc/resolv.conf", "/tmp/xcatdb"];
+        let mut managed: Vec<String> = managed.map(String::from).to_vec();
+        managed.extend([pair.database.data_dir.clone(), pair.database.config_dir.clone(), pair.xcat.root.clone()]);
+        Self { names, managed }
+    }
+
+    fn is_ours(&self, host: &str) -> bool {
+        let host = host.rsplit('@').next().unwrap_or(host);
+        let short = host.split('.').next().unwrap_or(host);
+        self.names.iter().any(|n| n == host || n == short)
+    }
+
+    fn is_managed(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        path.is_empty() // the root: what is copied there lands anywhere
+            || path.contains(".xcat")
+            || ["$HOME", "~"].contains(&path)
+            || self.managed.iter().any(|m| {
+                path == m
+                    || path.strip_prefix(m.as_str()).is_some_and(|rest| rest.starts_with('/'))
+                    || m.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+            })
+    }
+}
+
+/// Why a crontab line writes to the node being promoted; `None`: it does not, or it can't fire (blank, comment, assignment).
+/// A line that cron would reject (the procedure's own have four time fields, a long dash, `pg restore`) counts all the same: whoever
+/// repairs it arms it.
+pub fn threat(line: &str, around: &Surroundings) -> Option<&'static str> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') || is_assignment(line) {
+        return None;
+    }
+    let words: Vec<&str> =
+        line.split(|c: char| c.is_whitespace() || ";|&()<>`\"'".contains(c)).filter(|w| !w.is_empty()).collect();
+    let program = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+    let programs: Vec<String> = words.iter().map(|w| program(w)).collect();
+    let names = |p: &str| programs.iter().any(|w| w == p);
+    let pair_of = |a: &str, b: &str| programs.windows(2).any(|w| w[0] == a && w[1].eq_ignore_ascii_case(b));
+    let restores = ["pg_restore", "restorexCATdb", "tabrestore", "pg_basebackup", "pg_rewind", "dropdb", "initdb"];
+    if restores.iter().any(|p| names(p)) || pair_of("pg", "restore") || pair_of("db2", "restore") {
+        return Some("restores a database");
+    }
+    if ["psql", "mysql", "sqlite3"].iter().any(|p| names(p)) && (line.contains('<') || words.contains(&"-f")) {
+        return Some("loads a file into a database");
+    }
+    let copies = ["rsync", "scp", "gcp", "rcp", "sftp", "unison", "lsyncd", "csync2", "drsync"];
+    if let Some(at) = programs.iter().position(|w| copies.contains(&w.as_str())) {
+        let arguments = || words[at + 1..].iter().filter(|w| !w.starts_with(['-', '—', '–']));
+        let remote: Vec<(&str, &str)> = arguments().filter_map(|w| w.split_once(':')).collect();
+        let to = arguments().next_back().copied().unwrap_or_default();
+        if remote.iter().any(|(host, _)| around.is_ours(host)) {
+            return Some("copies between the two machines");
+        }
+        match to.split_once(':') {
+            // A host that is called by a name of its own, but a path of ours: better one job too many.
+            Some((_, path)) if around.is_managed(path) => return Some("copies to a path that the pair shares"),
+            None if !remote.is_empty() && around.is_managed(to) => {
+                return Some("fetches into a path that the pair shares");
+            }
+            _ => {}
+        }
+    }
+    let mentions = words.iter().any(|w| around.is_ours(w.split(':').next().unwrap_or(w)));
+    mentions.then_some("names a machine of the pair")
+}
+
+/// `NAME=value`, not a command that begins with an assignment.
+fn is_assignment(line: &str) -> bool {
+    let Some((name, _)) = line.split_once('=') else { return false };
+    let name = name.trim_end();
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// The jobs of a listing that threaten the node being promoted, as facts; `None` when the listing is not whole.
+pub fn facts(node: &str, listing: &crate::ActionResult, around: &Surroundings) -> Option<Vec<Fact>> {
+    let lines = read::crontabs(listing)?;
+    let armed = lines.iter().filter(|(_, line)| threat(line, around).is_some());
+    Some(armed.map(|(holder, line)| job(node, holder, line, Tri::Yes)).collect())
+}
+
+fn job(node: &str, holder: &str, line: &str, armed: Tri) -> Fact {
+    Fact::ScheduledJob { node: node.into(), holder: holder.into(), line: line.into(), armed }
+}
+
+/// Disarms the jobs that were found on the target and, where it is alive, on the other machine.
+pub fn disarm(ctx: &Context<'_>, other_too: bool) -> Vec<Step> {
+    let mut steps = vec![disarm_on(ctx, ctx.request.target)];
+    if other_too {
+        steps.push(disarm_on(ctx, ctx.request.target.other()));
+    }
+    fit(steps)
+}
+
+fn disarm_on(ctx: &Context<'_>, id: NodeId) -> Step {
+    let name = ctx.pair.node(id).name.clone();
+    let tag = format!("run-{}", ctx.run);
+    let mut by_file: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (node, holder, line, _) in ctx.known.jobs() {
+        if node == name {
+            by_file.entry(holder.to_owned()).or_default().push(line.to_owned());
+        }
+    }
+    let lines: Vec<(String, String)> =
+        by_file.iter().flat_map(|(f, lines)| lines.iter().map(|l| (f.clone(), l.clone()))).collect();
+    let step_id = format!("disarm.{}", if id == ctx.request.target { "target" } else { "other" });
+    let probe = look(vocabulary::crontabs());
+    let seen = disarmed(name.clone(), around(ctx), lines.clone());
+    let step = if lines.is_empty() {
+        // Nothing was found: that it is still so is shown by listing.
+        Step::observe(
+            &step_id,
+            format!("no scheduled job on {name} writes to the new primary"),
+            Place::Node(id),
+            probe,
+            seen,
+        )
+    } else {
+        let script = lines.iter().fold(Script::new(), |script, (path, line)| {
+            script.then(Action::CommentOut { path: path.clone(), contains: line.clone(), tag: tag.clone() })
+        });
+        let back = by_file.keys().fold(Script::new(), |script, path| {
+            script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() })
+        });
+        let title = format!("comment out {} scheduled jobs on {name}", lines.len());
+        Step {
+            undo: Some(undo(back, Script::new(), judge_exit_codes())),
+            opens: Some(OpenItem {
+                id: format!("{step_id}.jobs"),
+                text: format!(
+                    "{} scheduled jobs on {name} are commented out with #hamn:{tag}: in {}; they must not run while it is primary",
+                    lines.len(),
+                    by_file.keys().cloned().collect::<Vec<_>>().join(", ")
+                ),
+                command: format!("grep -n '#hamn:{tag}: ' {}", by_file.keys().cloned().collect::<Vec<_>>().join(" ")),
+            }),
+            ..idempotent(&step_id, title, Place::Node(id), script, probe, seen)
+        }
+    };
+    Step { traps: &[22, 24, 25, 26, 27], ..step }
+}
+
+/// Surroundings with the host names that were seen.
+pub(crate) fn around(ctx: &Context<'_>) -> Surroundings {
+    let seen = ctx.pair.nodes.iter().filter_map(|n| ctx.known.host_name(&n.name));
+    Surroundings::of(ctx.pair, seen)
+}
+
+/// No line of the listing is a threat; `lines` are those known of before.
+pub(crate) fn disarmed(node: String, around: Surroundings, lines: Vec<(String, String)>) -> Judge {
+    judge(move |output: &Output| match facts(&node, output.at(0), &around) {
+        None => Judgement::unknown(
+            format!("the crontabs of {node} could not be listed whole: {}", read::said(output.at(0))),
+            Vec::new(),
+        ),
+        Some(armed) if armed.is_empty() => Judgement::succeeded(
+            format!("no crontab of {node} holds a job that writes to the new primary"),
+            lines.iter().map(|(holder, line)| job(&node, holder, line, Tri::No)).collect(),
+        ),
+        Some(armed) => {
+            let first = armed.iter().find_map(|f| match f {
+                Fact::ScheduledJob { holder, line, .. } => Some(format!("{holder}: {line}")),
+                _ => None,
+            });
+            Judgement::failed(
+                format!("{} jobs can still fire, first {}", armed.len(), first.unwrap_or_default()),
+                armed,
+            )
+        }
+    })
+}
+
+/// Adds the listing to a batch and gives its place.
+pub(crate) fn list(batch: &mut Batch) -> usize {
+    batch.look(vocabulary::crontabs())
+}

@@ -1,0 +1,149 @@
+//! The last look: everything again, at once, on the machines themselves.
+
+use journal_schema::{DatabaseRole, Fact, Tri};
+
+use super::{Batch, address, fence, fit, judge, other, postgres, read, schedules, target, xcat};
+use crate::{
+    script::Output,
+    step::{Judgement, Step},
+    table::Context,
+    vocabulary::{self, sql},
+};
+
+/// What became of the other machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// It was fenced.
+    Fenced,
+    /// It stepped down and is alive.
+    SteppedDown,
+}
+
+/// Looks at both.
+pub fn verify(ctx: &Context<'_>, who: Other) -> Vec<Step> {
+    let mut steps = vec![on_target(ctx)];
+    match who {
+        // A machine that was powered on again would be a second primary: nothing is quieter and nothing is worse.
+        Other::Fenced => steps.extend(fence::still_off(ctx, "verify.fenced")),
+        Other::SteppedDown => steps.push(on_other(ctx)),
+    }
+    fit(steps)
+}
+
+fn on_target(ctx: &Context<'_>) -> Step {
+    let pg = &ctx.pair.database;
+    let (name, service) = (ctx.target().name.clone(), ctx.pair.service.clone());
+    let (fewest, raised) = (xcat::fewest_nodes(ctx), ctx.known.highest_epoch());
+    let mut batch = Batch::default();
+    let role = batch.look(postgres::ask_role(pg));
+    let addresses = address::list(&mut batch);
+    let host = batch.look(vocabulary::host_name());
+    let epoch = batch.look(vocabulary::cat(&vocabulary::epoch_path(ctx.pair)));
+    let cron = schedules::list(&mut batch);
+    let nodes = batch.look(vocabulary::psql(pg, &pg.database, sql::CLUSTER_NODES));
+    let answers = batch.look(vocabulary::database_answers(pg, &service.address));
+    let site = batch.look(xcat::ask_site(ctx));
+    let disarmed = schedules::disarmed(name.clone(), schedules::around(ctx), Vec::new());
+    let title = format!("{name} is in service: database, address, name, xcatd, epoch, schedules");
+    let seen = judge(move |output: &Output| {
+        let found = read::role(output.at(role));
+        let holds = read::holds(output.at(addresses), &service.address);
+        let mut facts = vec![
+            postgres::role_fact(&name, &found),
+            Fact::HoldsAddress { node: name.clone(), address: service.address.clone(), holds },
+        ];
+        if found.role != DatabaseRole::Primary {
+            return verdict(
+                found.role == DatabaseRole::Unknown,
+                format!("the database on {name} is {:?}", found.role),
+                facts,
+            );
+        }
+        if holds != Tri::Yes {
+            return verdict(holds == Tri::Unknown, format!("{name} does not show {}", service.address), facts);
+        }
+        match read::line(output.at(host)) {
+            Some(host) if host == service.host_name => {}
+            other => return verdict(other.is_none(), format!("{name} is called {}", other.unwrap_or("?")), facts),
+        }
+        match read::count(output.at(epoch)) {
+            Some(found) if found == raised => facts.push(Fact::Epoch { node: name.clone(), epoch: found }),
+            found => return verdict(found.is_none(), format!("{name} is at epoch {found:?}, not {raised}"), facts),
+        }
+        match xcat::enough_nodes(&name, read::count(output.at(nodes)), fewest) {
+            Ok(fact) => facts.push(fact),
+            Err(judgement) => return judgement,
+        }
+        match output.at(answers).exit {
+            Some(0) => {}
+            Some(1 | 2) => {
+                return verdict(false, format!("the database does not answer at {}", service.address), facts);
+            }
+            _ => return verdict(true, "whether the database answers could not be asked".into(), facts),
+        }
+        if let Err(why) = read::site_table(output.at(site)) {
+            return Judgement::failed(why, facts);
+        }
+        facts.push(Fact::Service {
+            node: name.clone(),
+            service: "xcatd".into(),
+            running: Tri::Yes,
+            at_boot: Tri::Unknown,
+        });
+        let cron = disarmed(&Output { results: vec![output.at(cron).clone()], ..Output::default() });
+        facts.extend(cron.evidence);
+        match cron.verdict {
+            journal_schema::Verdict::Succeeded => {
+                Judgement::succeeded(format!("{name} is in service at {}, epoch {raised}", service.address), facts)
+            }
+            verdict => Judgement { verdict, why: cron.why, evidence: facts },
+        }
+    });
+    Step {
+        retries: 2,
+        traps: &[13, 22, 52, 55],
+        ..Step::observe("verify.target", title, target(ctx), batch.script(), seen)
+    }
+}
+
+fn verdict(unclear: bool, why: String, facts: Vec<Fact>) -> Judgement {
+    if unclear { Judgement::unknown(why, facts) } else { Judgement::failed(why, facts) }
+}
+
+fn on_other(ctx: &Context<'_>) -> Step {
+    let pg = &ctx.pair.database;
+    let (name, service) = (ctx.other().name.clone(), ctx.pair.service.address.clone());
+    let mut batch = Batch::default();
+    let role = batch.look(postgres::ask_role(pg));
+    let addresses = address::list(&mut batch);
+    let xcatd = batch.look(vocabulary::xcatd_processes());
+    let signal = batch.look(vocabulary::cat(&vocabulary::standby_signal(pg)));
+    let title = format!("{name} has stepped down: no writable database, no service address, no xcatd");
+    let seen = judge(move |output: &Output| {
+        let found = read::role(output.at(role));
+        let holds = read::holds(output.at(addresses), &service);
+        let running = read::runs(output.at(xcatd));
+        let facts = vec![
+            postgres::role_fact(&name, &found),
+            Fact::HoldsAddress { node: name.clone(), address: service.clone(), holds },
+            Fact::Service { node: name.clone(), service: "xcatd".into(), running, at_boot: Tri::Unknown },
+        ];
+        let guarded = read::file(output.at(signal));
+        let bad = match (found.role, holds, running, guarded) {
+            (DatabaseRole::Primary, ..) => Some((false, "its database is writable".to_owned())),
+            (_, Tri::Yes, ..) => Some((false, format!("it holds {service}"))),
+            (_, _, Tri::Yes, _) => Some((false, "xcatd runs there".into())),
+            (.., Some(None)) => Some((false, "its database would start writable".into())),
+            (DatabaseRole::Unknown, ..) => Some((true, "the role of its database is not known".into())),
+            (_, Tri::Unknown, ..) => Some((true, "its addresses are not known".into())),
+            (_, _, Tri::Unknown, _) => Some((true, "its processes are not known".into())),
+            (.., None) => Some((true, "standby.signal could not be looked for".into())),
+            _ => None,
+        };
+        match bad {
+            Some((unclear, why)) => verdict(unclear, format!("{name}: {why}"), facts),
+            None => Judgement::succeeded(format!("{name} has stepped down"), facts),
+        }
+    });
+    Step { retries: 2, traps: &[5, 13, 56], ..Step::observe("verify.other", title, other(ctx), batch.script(), seen) }
+}
