@@ -4,13 +4,11 @@ use clap::Args;
 use journal_schema::{End, Payload, RunState};
 
 use super::{
-    Exit, Globals, Outcome, Trouble, block_on,
+    Exit, Globals, Outcome, Reading, Trouble, block_on,
     consent::{self, Consent},
-    out,
-    records::Journal,
-    who,
+    out, records, who,
 };
-use crate::{config, journal::Store, runner::Home};
+use crate::{config, journal::Store};
 
 /// Options of `hamn abandon`.
 #[derive(Debug, Args)]
@@ -26,22 +24,21 @@ pub struct AbandonArgs {
 }
 
 pub(super) fn call(globals: &Globals, args: &AbandonArgs) -> Outcome {
-    let home = Home::new(globals.state_dir());
     block_on(async {
-        let mut journal = Journal::open(&home, "hamn abandon").await?;
-        let run = journal.find(args.run.as_deref()).await?;
-        if let Some(runner) = journal.runner().await?
+        let mut journal = records::open(globals, "hamn abandon").await?;
+        let run = records::find(&mut journal, args.run.as_deref()).await?;
+        if let Some(runner) = records::runner(&mut journal).await?
             && runner.run == run
         {
             return Err(Trouble::refused(format!("run {run} is going on (process {})", runner.pid))
                 .next(format!("stop it first: hamn stop {run}")));
         }
-        let state = journal.state(run).await?;
+        let (state, _) = journal.run(run).await?;
         if state.end.is_some() {
             return Err(Trouble::refused(format!("run {run} has ended already"))
                 .next(format!("see it: hamn journal show {run}")));
         }
-        let Journal::Ours(store) = journal else {
+        let Reading::Own(store) = journal else {
             return Err(Trouble::refused("the journal is held by another run").next("see it: hamn status"));
         };
         let rest = left_behind(&state);

@@ -7,7 +7,7 @@ use super::{
     follow::{conclude, follow, say},
     out,
     progress::Look,
-    records::{Journal, fold},
+    records::{self, fold},
     view::{Closing, Story},
     who,
 };
@@ -42,7 +42,7 @@ pub(super) fn call(globals: &Globals, args: &AttachArgs) -> Outcome {
                 Err(Trouble::refused("no runner is at work on that run, so nothing waits for an answer")
                     .next("see where it stands: hamn attach"))
             }
-            Ok(_) | Err(ClientError::NoRunner) => read(globals, args, &home).await,
+            Ok(_) | Err(ClientError::NoRunner) => read(globals, args).await,
             Err(error) => Err(error.into()),
         }
     })
@@ -69,18 +69,10 @@ async fn give(mut client: Client, answer: &str, why: &str) -> Outcome {
 }
 
 /// Nobody is at that run: its story from the journal.
-async fn read(globals: &Globals, args: &AttachArgs, home: &Home) -> Outcome {
-    let mut journal = Journal::open(home, "hamn attach").await?;
-    let run = match &args.run {
-        Some(word) => journal.find(Some(word)).await?,
-        None => {
-            let unfinished = journal.unfinished().await?.last().map(|s| s.run);
-            let last = journal.runs().await?.last().copied();
-            unfinished.or(last).ok_or_else(|| {
-                Trouble::refused("there is no run to follow").next("start one: hamn run failover, or try it: hamn demo")
-            })?
-        }
-    };
+async fn read(globals: &Globals, args: &AttachArgs) -> Outcome {
+    let mut journal = records::open(globals, "hamn attach").await?;
+    let unfinished = records::unfinished(&mut journal).await?.last().map(|s| s.run.to_string());
+    let run = journal.select(args.run.clone().or(unfinished).as_deref()).await?;
     let records = journal.records(run).await?;
     let mut story = Story::new(out::colour() && !globals.json);
     for record in &records {

@@ -24,6 +24,7 @@ mod man;
 pub mod out;
 mod plan;
 mod progress;
+mod reading;
 mod records;
 mod resume;
 mod rollback;
@@ -33,11 +34,12 @@ mod standin;
 mod status;
 mod stop;
 mod view;
-mod who;
+pub mod who;
 mod workflow;
 
 pub use error::Trouble;
 pub use exit::Exit;
+pub use reading::{Reading, select};
 
 /// What a subcommand gives: how it ended, or three lines.
 pub type Outcome = Result<Exit, Trouble>;

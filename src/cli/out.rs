@@ -6,22 +6,7 @@ use std::{
 };
 
 use super::Trouble;
-
-/// Bold red: an error's first word.
-pub const RED: &str = "1;31";
-/// Yellow: a warning, an open item, the pivot.
-pub const YELLOW: &str = "33";
-/// Green: done.
-pub const GREEN: &str = "32";
-/// Bold: labels.
-pub const BOLD: &str = "1";
-/// Faint: what may be skipped by the eye.
-pub const FAINT: &str = "2";
-
-/// `text` in a colour, or as it is.
-pub fn paint(colour: bool, code: &str, text: &str) -> String {
-    if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-}
+pub use crate::report::paint::{BOLD, FAINT, GREEN, RED, YELLOW, paint};
 
 /// Whether standard output is a terminal that wants colours (`NO_COLOR`, `TERM=dumb` say no).
 pub fn colour() -> bool {

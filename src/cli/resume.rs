@@ -9,7 +9,7 @@ use super::{
     consent::{self, Consent},
     follow::launch,
     out::{self, BOLD, paint},
-    records::{Journal, fold},
+    records,
     view::prospect,
     who,
 };
@@ -34,7 +34,7 @@ pub struct ResumeArgs {
 pub(super) fn call(globals: &Globals, args: &ResumeArgs) -> Outcome {
     let home = Home::new(globals.state_dir());
     block_on(async {
-        let taken = take_up(&home, args.run.as_deref(), "hamn resume").await?;
+        let taken = take_up(globals, args.run.as_deref(), "hamn resume").await?;
         let Taken { state, records, run } = taken;
         if !globals.json {
             let head = paint(out::colour(), BOLD, "What resume will do");
@@ -63,16 +63,15 @@ pub(super) struct Taken {
 }
 
 /// Finds the run, and refuses what cannot be taken up.
-pub(super) async fn take_up(home: &Home, word: Option<&str>, purpose: &str) -> Result<Taken, Trouble> {
-    let mut journal = Journal::open(home, purpose).await?;
-    if let Some(status) = journal.runner().await? {
+pub(super) async fn take_up(globals: &Globals, word: Option<&str>, purpose: &str) -> Result<Taken, Trouble> {
+    let mut journal = records::open(globals, purpose).await?;
+    if let Some(status) = records::runner(&mut journal).await? {
         return Err(Trouble::refused(format!("run {} is going on", status.run))
             .detail(format!("process {}, started by {} on {}", status.pid, status.operator.name, status.operator.host))
             .next("follow it: hamn attach"));
     }
-    let run = journal.find(word).await?;
-    let records = journal.records(run).await?;
-    let state = fold(&records)?;
+    let run = records::find(&mut journal, word).await?;
+    let (state, records) = journal.run(run).await?;
     if let Some((_, summary)) = &state.end {
         return Err(Trouble::refused(format!("run {run} has ended: {summary}"))
             .next(format!("see it: hamn journal show {run}")));

@@ -31,7 +31,7 @@ pub struct RollbackArgs {
 pub(super) fn call(globals: &Globals, args: &RollbackArgs) -> Outcome {
     let home = Home::new(globals.state_dir());
     block_on(async {
-        let Taken { state, records, run } = take_up(&home, args.run.as_deref(), "hamn rollback").await?;
+        let Taken { state, records, run } = take_up(globals, args.run.as_deref(), "hamn rollback").await?;
         if state.pivot_may_have_happened() {
             return Err(Trouble::refused(format!("run {run} is past its pivot: it can only go forward"))
                 .detail(

@@ -12,7 +12,7 @@ use super::{
     consent::{self, Consent},
     follow::launch,
     out::{self, BOLD, RED, YELLOW, paint},
-    records::Journal,
+    records,
     view::{self, Intention},
     who,
 };
@@ -74,8 +74,8 @@ impl Which {
 }
 
 /// The workflow of a name.
-pub(super) fn workflow_of(_name: &str) -> Option<Workflow> {
-    None
+pub(super) fn workflow_of(name: &str) -> Option<Workflow> {
+    workflows::registry::by_name(name)
 }
 
 pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
@@ -87,7 +87,7 @@ pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
         connect_timeout_s: config.local.connect_timeout_s,
     };
     block_on(async {
-        refuse_second(&home).await?;
+        refuse_second(globals).await?;
         let workflow = workflow_of(args.workflow.name())
             .ok_or_else(|| Trouble::failure(format!("there is no workflow {}", args.workflow.name())))?;
         let means = world.means(&config.pair, &home).map_err(|f| Trouble::refused(f.to_string()))?;
@@ -95,7 +95,7 @@ pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
         let sight = asked.look(&*means.remote).await?;
         drop(means);
         let Some((request, plan, decisions)) = asked.consent(&sight)? else { return Ok(Exit::Done) };
-        refuse_second(&home).await?;
+        refuse_second(globals).await?;
         let parameters = Parameters {
             run: sight.run,
             workflow: workflow.name.to_owned(),
@@ -110,10 +110,10 @@ pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
 }
 
 /// One run at a time (trap 9): says who, where, since when, and what to type.
-async fn refuse_second(home: &Home) -> Result<(), Trouble> {
-    let mut journal = Journal::open(home, "hamn run").await?;
-    let runner = journal.runner().await?;
-    let Some(state) = journal.unfinished().await?.into_iter().next_back() else { return Ok(()) };
+async fn refuse_second(globals: &Globals) -> Result<(), Trouble> {
+    let mut journal = records::open(globals, "hamn run").await?;
+    let runner = records::runner(&mut journal).await?;
+    let Some(state) = records::unfinished(&mut journal).await?.into_iter().next_back() else { return Ok(()) };
     let (run, by) = (state.run, format!("{} on {}", state.operator.name, state.operator.host));
     let since = timestamp(state.started);
     Err(match runner {

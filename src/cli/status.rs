@@ -6,13 +6,13 @@ use journal_schema::{End, Fact, RunState};
 use super::{
     Exit, Globals, Outcome, block_on,
     out::{self, BOLD, paint},
-    records::Journal,
+    records,
     view::Closing,
     who,
 };
 use crate::{
     report::{Table, ago, timestamp},
-    runner::{Home, Status},
+    runner::Status,
 };
 
 /// Options of `hamn status`.
@@ -24,15 +24,14 @@ pub struct StatusArgs {
 }
 
 pub(super) fn call(globals: &Globals, args: &StatusArgs) -> Outcome {
-    let home = Home::new(globals.state_dir());
     block_on(async {
-        let mut journal = Journal::open(&home, "hamn status").await?;
-        let runner = journal.runner().await?;
+        let mut journal = records::open(globals, "hamn status").await?;
+        let runner = records::runner(&mut journal).await?;
         let runs = journal.runs().await?;
         let skipped = if args.all { 0 } else { runs.len().saturating_sub(10) };
         let mut states = Vec::new();
         for run in &runs[skipped..] {
-            states.push(journal.state(*run).await?);
+            states.push(journal.run(*run).await?.0);
         }
         if globals.json {
             return json(runner.as_ref(), &states);

@@ -269,7 +269,7 @@ pub fn keys_of(section: &str) -> impl Iterator<Item = &'static Key> {
 /// How a section's header is written.
 pub fn header(section: &str) -> String {
     match section {
-        "" => "top level".into(),
+        "" => "the top level".into(),
         "witnesses" => "[[witnesses]]".into(),
         other => format!("[{other}]"),
     }

@@ -66,7 +66,7 @@ pub(super) struct Section<'a, 'i> {
 impl<'a, 'i> Section<'a, 'i> {
     /// The whole file.
     pub(super) fn root(source: &'a Source<'a>, table: &'a DeTable<'i>) -> Self {
-        let section = Self { source, table: Some(table), span: source.end(), id: "", shown: "top level".into() };
+        let section = Self { source, table: Some(table), span: source.end(), id: "", shown: "the top level".into() };
         section.refuse_unknown_keys();
         section
     }
@@ -142,15 +142,15 @@ impl<'a, 'i> Section<'a, 'i> {
         let got = value.type_str();
         let hint = match (want, value) {
             (Kind::Text, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)) => {
-                format!("write it in quotes: {name} = \"{}\"", self.source.text.get(span.clone()).unwrap_or("…"))
+                format!("write it in quotes: \"{}\"", self.source.text.get(span.clone()).unwrap_or("…"))
             }
             (Kind::Number, DeValue::String(s)) if s.parse::<u64>().is_ok() => {
-                format!("write it without quotes: {name} = {s}")
+                format!("write it without quotes: {s}")
             }
             (Kind::Flag, DeValue::String(s)) if matches!(s.as_ref(), "true" | "false") => {
-                format!("write it without quotes: {name} = {s}")
+                format!("write it without quotes: {s}")
             }
-            (Kind::Texts, DeValue::String(s)) => format!("write it in brackets: {name} = [\"{s}\"]"),
+            (Kind::Texts, DeValue::String(s)) => format!("write it in brackets: [\"{s}\"]"),
             _ => format!("write {}", want.word()),
         };
         self.source.wrong(span, format!("`{name}` must be {}, this is {}", want.word(), article(got)), hint);
@@ -261,6 +261,11 @@ impl<'a, 'i> Section<'a, 'i> {
         }
         let items = array.iter().filter_map(|item| self.as_text(name, item)).collect();
         Some(Found { value: items, span: value.span() })
+    }
+
+    /// Length of a list; 0 when there is none.
+    pub(super) fn texts_len(&self, name: &str) -> usize {
+        self.get(name).and_then(|(_, value)| value.get_ref().as_array()).map_or(0, |array| array.len())
     }
 
     /// A command: words without control characters, judged by a rule as a whole.

@@ -1,7 +1,14 @@
-//! How things look to a person: tables, times, durations. Makes text; prints nothing.
+//! How things look to a person: tables, times, the story of a run. Makes text; prints nothing.
 
+mod facts;
+pub mod paint;
+mod runs;
 mod table;
 mod time;
+mod timeline;
 
+pub use facts::fact;
+pub use runs::{next_commands, runs, standing};
 pub use table::Table;
 pub use time::{ago, duration, time_of_day, timestamp};
+pub use timeline::{Timeline, timeline};
