@@ -1,5 +1,7 @@
 //! `hamn run`: shows the facts, asks for consent, starts a runner, follows it.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use journal_schema::{DatabaseRole, Digest, Fact, Operator, Payload, RunId};
 use workflows::{
@@ -29,6 +31,8 @@ const ACCEPT_UNKNOWN_LOSS: &str = "I accept unknown loss";
 
 /// Options of `hamn run`.
 #[derive(Debug, Args)]
+// Switches of a command line are bools.
+#[allow(clippy::struct_excessive_bools)]
 pub struct RunArgs {
     /// What to run
     workflow: Which,
@@ -53,6 +57,15 @@ pub struct RunArgs {
     /// Do not follow the run
     #[arg(long)]
     detach: bool,
+    /// File of a simulated pair: nothing real is touched
+    #[arg(long, hide = true, value_name = "FILE")]
+    simulated: Option<PathBuf>,
+    /// Real milliseconds that a call to the simulated pair takes
+    #[arg(long, hide = true, value_name = "MS", default_value_t = 0)]
+    simulated_pace: u64,
+    /// A job of the simulated pair whose answer never comes
+    #[arg(long, hide = true, value_name = "STEP")]
+    simulated_hold: Option<String>,
 }
 
 /// Workflows that can be run.
@@ -62,6 +75,25 @@ enum Which {
     Failover,
     /// The two change places; both are alive; nothing is lost
     Switchover,
+}
+
+impl RunArgs {
+    /// `hamn run failover`
+    pub(super) fn failover() -> Self {
+        Self {
+            workflow: Which::Failover,
+            to: None,
+            dry_run: false,
+            yes: false,
+            plan: None,
+            accept_unknown_loss: false,
+            attest_off: None,
+            detach: false,
+            simulated: None,
+            simulated_pace: 0,
+            simulated_hold: None,
+        }
+    }
 }
 
 impl Which {
@@ -80,11 +112,20 @@ pub(super) fn workflow_of(name: &str) -> Option<Workflow> {
 
 pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
     let config = globals.load()?;
-    config::check_files(&config, &globals.config_path())?;
     let home = Home::new(&config.local.state_dir);
-    let world = World::Real {
-        identity_file: config.local.identity_file.clone(),
-        connect_timeout_s: config.local.connect_timeout_s,
+    let world = match &args.simulated {
+        Some(scene) => World::Simulated {
+            scene: std::path::absolute(scene).unwrap_or_else(|_| scene.clone()),
+            pace_ms: args.simulated_pace,
+            hold: args.simulated_hold.clone(),
+        },
+        None => {
+            config::check_files(&config, &globals.config_path())?;
+            World::Real {
+                identity_file: config.local.identity_file.clone(),
+                connect_timeout_s: config.local.connect_timeout_s,
+            }
+        }
     };
     block_on(async {
         refuse_second(globals).await?;
@@ -94,17 +135,9 @@ pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
         let asked = Asked { globals, args, config: &config, workflow: &workflow, operator: who::operator() };
         let sight = asked.look(&*means.remote).await?;
         drop(means);
-        let Some((request, plan, decisions)) = asked.consent(&sight)? else { return Ok(Exit::Done) };
+        let Some(consented) = asked.consent(&sight)? else { return Ok(Exit::Done) };
         refuse_second(globals).await?;
-        let parameters = Parameters {
-            run: sight.run,
-            workflow: workflow.name.to_owned(),
-            action: Action::Start { request, config: config.to_toml(), plan, decisions },
-            pair: config.pair.clone(),
-            operator: asked.operator.clone(),
-            world,
-            patience_s: config.local.patience_s,
-        };
+        let parameters = asked.parameters(&sight, consented, world);
         launch(&home, &parameters, Vec::new(), globals.json, args.detach).await
     })
 }
@@ -128,19 +161,34 @@ async fn refuse_second(globals: &Globals) -> Result<(), Trouble> {
     })
 }
 
-struct Asked<'a> {
-    globals: &'a Globals,
-    args: &'a RunArgs,
-    config: &'a Config,
-    workflow: &'a Workflow,
-    operator: Operator,
+/// A run that somebody asks for.
+pub(super) struct Asked<'a> {
+    pub(super) globals: &'a Globals,
+    pub(super) args: &'a RunArgs,
+    pub(super) config: &'a Config,
+    pub(super) workflow: &'a Workflow,
+    pub(super) operator: Operator,
 }
 
 /// What was seen, and for which machine.
-struct Sight {
+pub(super) struct Sight {
     run: RunId,
     target: NodeId,
     look: Look,
+}
+
+impl Sight {
+    /// The loss bound, milliseconds.
+    pub(super) fn loss_ms(&self) -> Option<u64> {
+        self.look.known.loss().1
+    }
+}
+
+/// What was consented to.
+pub(super) struct Consented {
+    request: Request,
+    plan: Digest,
+    decisions: Vec<Payload>,
 }
 
 impl Asked<'_> {
@@ -158,7 +206,7 @@ impl Asked<'_> {
     }
 
     /// Looks at both machines. Without a word on the target it is the one whose database is standby; the first look tells.
-    async fn look(&self, remote: &dyn Remote) -> Result<Sight, Trouble> {
+    pub(super) async fn look(&self, remote: &dyn Remote) -> Result<Sight, Trouble> {
         let pair = self.pair();
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|e| Trouble::failure("no random numbers").detail(e.to_string()))?;
@@ -202,7 +250,7 @@ impl Asked<'_> {
     }
 
     /// Shows everything and asks. `None`: it was only to be shown.
-    fn consent(&self, sight: &Sight) -> Result<Option<(Request, Digest, Vec<Payload>)>, Trouble> {
+    fn consent(&self, sight: &Sight) -> Result<Option<Consented>, Trouble> {
         let known = &sight.look.known;
         let blind = !view::loss_is_known(known) && self.fences();
         let request = self.request(sight.target, blind);
@@ -233,7 +281,32 @@ impl Asked<'_> {
         if let (Some(fact), Some(text)) = (self.attestation(sight.target), &self.args.attest_off) {
             decisions.push(self.decided("fence.attest", text, "", vec![fact]));
         }
-        Ok(Some((request, id, decisions)))
+        Ok(Some(Consented { request, plan: id, decisions }))
+    }
+
+    /// What the runner is started with.
+    pub(super) fn parameters(&self, sight: &Sight, consented: Consented, world: World) -> Parameters {
+        let Consented { request, plan, decisions } = consented;
+        Parameters {
+            run: sight.run,
+            workflow: self.workflow.name.to_owned(),
+            action: Action::Start { request, config: self.config.to_toml(), plan, decisions },
+            pair: self.config.pair.clone(),
+            operator: self.operator.clone(),
+            world,
+            patience_s: self.config.local.patience_s,
+        }
+    }
+
+    /// Shows everything and takes `words` for the consent, as if they had been typed. Only for a demonstration.
+    pub(super) fn consent_as_if(&self, sight: &Sight, words: &str) -> Result<Consented, Trouble> {
+        let known = &sight.look.known;
+        let request = self.request(sight.target, !view::loss_is_known(known));
+        let intention = Intention::new(self.pair(), self.workflow, &request, known, &self.config.to_toml());
+        let shown = self.show(sight, &intention);
+        out::print(&coloured(&shown))?;
+        let decisions = vec![self.decided("consent", words, &shown, Vec::new())];
+        Ok(Consented { request, plan: intention.id, decisions })
     }
 
     fn decided(&self, question: &str, answer: &str, shown: &str, evidence: Vec<Fact>) -> Payload {

@@ -10,9 +10,12 @@ use workflows::{Request, Workflow, model::Pair};
 use super::{Control, Failed, Home, Hub, Rehearsal, Work, serve};
 use crate::{
     engine::{Clock, Ending, Engine, Patience, Start, SystemClock},
-    journal::{GuardedStore, Holder, StateDir, Store},
+    journal::{CopySink, GuardedStore, Holder, Replicated, StateDir, Store},
     remote::Remote,
 };
+
+/// How long the end of a run waits for copies that are reached.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Everything a runner needs to know. Travels in a file of its owner only; has no secrets.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -85,6 +88,8 @@ pub struct Means {
     pub remote: Arc<dyn Remote>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Where records are copied to.
+    pub copies: Vec<Arc<dyn CopySink>>,
 }
 
 impl World {
@@ -98,7 +103,7 @@ impl World {
             Self::Simulated { scene, pace_ms, hold } => {
                 let pair = Rehearsal::open(scene, Duration::from_millis(*pace_ms), hold.clone())
                     .map_err(|e| Failed { doing: "opening the simulated pair", why: e.to_string() })?;
-                Ok(Means { remote: pair.clone(), clock: pair })
+                Ok(Means { remote: pair.clone(), clock: pair, copies: Vec::new() })
             }
         }
     }
@@ -107,21 +112,93 @@ impl World {
 struct Drive {
     engine: Engine,
     parameters: Parameters,
+    store: Arc<Replicated<GuardedStore>>,
 }
 
 #[async_trait]
 impl Work for Drive {
     async fn work(self: Box<Self>, control: Arc<Control>) -> Ending {
-        let Self { engine, parameters } = *self;
+        let Self { engine, parameters, store } = *self;
         let engine = Engine { stop: control.stop.clone(), ..engine };
         let Parameters { run, operator, action, .. } = parameters;
-        match action {
+        let ending = match action {
             Action::Start { request, config, plan, decisions } => {
                 engine.start(Start { run, operator, request, config, plan, decisions }).await
             }
             Action::Resume => engine.resume(run, operator).await,
             Action::Rollback { reason } => engine.rollback(run, operator, &reason).await,
-        }
+        };
+        catch_up(&store, run).await;
+        ending
+    }
+}
+
+/// Gives the copies that are reached the time for the last records; nobody waits for a machine that is off.
+async fn catch_up(store: &Replicated<GuardedStore>, run: RunId) {
+    let deadline = tokio::time::Instant::now() + CATCH_UP;
+    while store.lags(run).iter().any(|lag| lag.records > 0 && lag.error.is_none())
+        && tokio::time::Instant::now() < deadline
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The life of the process `hamn runner`: reads its parameters, takes the journal's lock, serves the run until it ends.
+/// `find`: the workflow of a name. `now`: wall clock.
+pub async fn live(
+    home: &Home,
+    run: RunId,
+    find: impl Fn(&str) -> Option<Workflow>,
+    now: UnixMillis,
+) -> Result<Ending, Failed> {
+    let failed = |doing: &'static str| move |why: String| Failed { doing, why };
+    let text =
+        std::fs::read(home.parameters(run)).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
+    let parameters: Parameters =
+        serde_json::from_slice(&text).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
+    let workflow = find(&parameters.workflow)
+        .ok_or_else(|| format!("no workflow {}", parameters.workflow))
+        .map_err(failed("finding its workflow"))?;
+    let purpose = format!("run {run} ({})", parameters.workflow);
+    let holder = Holder { operator: parameters.operator.clone(), purpose, since: now };
+    let store = open_store(home, &holder).await?;
+    let history = store.read(run).await.map_err(|e| e.to_string()).map_err(failed("reading the journal"))?;
+    if matches!(parameters.action, Action::Start { .. }) != history.is_empty() {
+        let why = format!("run {run} has {} records in the journal", history.len());
+        return Err(Failed { doing: "beginning", why });
+    }
+    let means = parameters.world.means(&parameters.pair, home)?;
+    let store = Arc::new(Replicated::new(store, means.copies));
+    let hub = Hub::new(history);
+    let mut control =
+        Control::new(run, &parameters.workflow, parameters.operator.clone(), now, hub.clone(), store.clone());
+    let copied = Arc::downgrade(&store);
+    control.lag = Box::new(move || {
+        let lags = copied.upgrade().map(|store| store.lags(run)).unwrap_or_default();
+        lags.into_iter().map(|lag| (lag.name, lag.error.is_none().then_some(lag.records))).collect()
+    });
+    let control = Arc::new(control);
+    let engine = Engine { stop: control.stop.clone(), ..engine };
+        let Parameters { run, operator, action, .. } = parameters;
+        let ending = match action {
+            Action::Start { request, config, plan, decisions } => {
+                engine.start(Start { run, operator, request, config, plan, decisions }).await
+            }
+            Action::Resume => engine.resume(run, operator).await,
+            Action::Rollback { reason } => engine.rollback(run, operator, &reason).await,
+        };
+        catch_up(&store, run).await;
+        ending
+    }
+}
+
+/// Gives the copies that are reached the time for the last records; nobody waits for a machine that is off.
+async fn catch_up(store: &Replicated<GuardedStore>, run: RunId) {
+    let deadline = tokio::time::Instant::now() + CATCH_UP;
+    while store.lags(run).iter().any(|lag| lag.records > 0 && lag.error.is_none())
+        && tokio::time::Instant::now() < deadline
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -154,7 +231,7 @@ pub async fn live(
     let control =
         Arc::new(Control::new(run, &parameters.workflow, parameters.operator.clone(), now, hub.clone(), store.clone()));
     let engine = Engine {
-        store,
+        store: store.clone(),
         remote: means.remote,
         clock: means.clock,
         observer: hub.clone(),
@@ -164,16 +241,16 @@ pub async fn live(
         patience: Patience { unreachable: Duration::from_secs(parameters.patience_s.into()), ..Patience::default() },
         stop: control.stop.clone(),
     };
-    serve(home, control, Box::new(Drive { engine, parameters })).await
+    serve(home, control, Box::new(Drive { engine, parameters, store })).await
 }
 
 /// Opens the journal. Somebody who only looks at it holds it for milliseconds; a runner holds it for long and is named.
-async fn open_store(home: &Home, holder: &Holder) -> Result<Arc<dyn Store>, Failed> {
+async fn open_store(home: &Home, holder: &Holder) -> Result<GuardedStore, Failed> {
     let dir = StateDir::new(home.state());
     let failed = |why: String| Failed { doing: "opening the journal", why };
     let store = super::patiently(|| GuardedStore::open(&dir, holder)).await.map_err(|e| failed(e.to_string()))?;
     for repair in store.repairs() {
         tracing::warn!("journal: {repair}");
     }
-    Ok(Arc::new(store))
+    Ok(store)
 }
