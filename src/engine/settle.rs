@@ -20,7 +20,7 @@ impl Drive<'_> {
     /// Looks again at every volatile effect that holds by the journal: an address, a running daemon, a machine that must stay
     /// off. What is gone is journaled and done again, in the order in which it was done first. Returns how many were gone.
     pub(super) async fn look_again(&self) -> Result<u32, Halt> {
-        let mut gone = 0;
+        let mut gone: Vec<Step> = Vec::new();
         let mut again = Vec::new();
         for step in self.steps_taken()?.into_iter().chain(self.steps_open()?) {
             if !step.volatile || !self.holds(&step) {
@@ -29,20 +29,26 @@ impl Drive<'_> {
                 }
                 continue;
             }
-            let seen = match self.observe(&step, &step.probe).await {
-                Ok(output) => (step.judge_probe)(&output),
-                Err(_) => continue,
-            };
-            let regressed = match seen.verdict {
-                Verdict::Succeeded => false,
-                Verdict::Failed => true,
-                // Doing an idempotent step again settles it; a once-only one stays as journaled until something shows otherwise.
-                Verdict::Unknown => step.mode == Mode::Idempotent,
+            let (regressed, evidence, why) = if step.probe.is_empty() {
+                // What cannot be looked at shares the fate of what can at the same place: the reboot took both.
+                let rebooted = gone.iter().find(|other| other.place == step.place);
+                let why = rebooted.map_or(String::new(), |other| format!("with the effect of {}", other.id));
+                (rebooted.is_some(), Vec::new(), why)
+            } else {
+                let Ok(output) = self.observe(&step, &step.probe).await else { continue };
+                let seen = (step.judge_probe)(&output);
+                let regressed = match seen.verdict {
+                    Verdict::Succeeded => false,
+                    Verdict::Failed => true,
+                    // Doing an idempotent step again settles it; a once-only one stays as journaled until something shows otherwise.
+                    Verdict::Unknown => step.mode == Mode::Idempotent,
+                };
+                (regressed, seen.evidence, seen.why)
             };
             if regressed {
-                let (evidence, why) = (seen.evidence, format!("no longer holds: {}", seen.why));
+                let why = format!("no longer holds: {why}");
                 self.ledger.write(Payload::Regressed { step: step.id.clone(), evidence, why }).await?;
-                gone += 1;
+                gone.push(step.clone());
                 again.push(step);
             }
         }
@@ -52,7 +58,7 @@ impl Drive<'_> {
         for step in again.iter().filter(|s| !open.contains(&s.id)) {
             self.do_again(step).await?;
         }
-        Ok(gone)
+        Ok(gone.len() as u32)
     }
 
     async fn do_again(&self, step: &Step) -> Result<(), Halt> {

@@ -21,7 +21,7 @@ use workflows::{Request, Workflow, model::NodeId, model::Pair};
 
 /// What happens to a commit of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ink {
+pub(crate) enum Ink {
     /// hamn dies before the record is written.
     DieBefore,
     /// The record is durable, hamn dies before it hears of it.
@@ -32,9 +32,9 @@ pub enum Ink {
 
 /// A scripted fate: mishaps by number of call, by number of commit.
 #[derive(Debug, Clone, Default)]
-pub struct Script {
-    pub calls: Vec<(u64, Mishap)>,
-    pub commits: Vec<(u64, Ink)>,
+pub(crate) struct Script {
+    pub(crate) calls: Vec<(u64, Mishap)>,
+    pub(crate) commits: Vec<(u64, Ink)>,
 }
 
 impl Fate for Script {
@@ -89,7 +89,7 @@ impl Observer for Deaf {
 
 /// An operator who never guesses: stops the run, and counts.
 #[derive(Default)]
-pub struct Careful(pub AtomicU64);
+pub(crate) struct Careful(AtomicU64);
 
 #[async_trait]
 impl Asker for Careful {
@@ -99,20 +99,20 @@ impl Asker for Careful {
     }
 }
 
-pub fn operator() -> Operator {
+pub(crate) fn operator() -> Operator {
     Operator { name: "root".into(), host: "admin".into(), terminal: "-".into() }
 }
 
-pub const RUN: RunId = RunId(0x0123_4567_89ab_cdef);
+pub(crate) const RUN: RunId = RunId(0x0123_4567_89ab_cdef);
 
 /// A scene with everything that outlives a program.
-pub struct Stage {
-    pub scene: Arc<Mutex<Scene>>,
-    pub store: MemoryStore,
-    pub calls: Arc<AtomicU64>,
-    pub commits: Arc<AtomicU64>,
-    pub script: Arc<Script>,
-    pub violations: Arc<Mutex<Vec<String>>>,
+pub(crate) struct Stage {
+    pub(crate) scene: Arc<Mutex<Scene>>,
+    pub(crate) store: MemoryStore,
+    pub(crate) calls: Arc<AtomicU64>,
+    pub(crate) commits: Arc<AtomicU64>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) violations: Arc<Mutex<Vec<String>>>,
     pair: Arc<Pair>,
     workflow: Arc<Workflow>,
     target: NodeId,
@@ -120,14 +120,14 @@ pub struct Stage {
 
 /// What a program is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Do {
+pub(crate) enum Do {
     Start,
     Resume,
     Rollback,
 }
 
 impl Stage {
-    pub fn new(world: World, pair: Arc<Pair>, workflow: Arc<Workflow>, target: NodeId, script: Script) -> Self {
+    pub(crate) fn new(world: World, pair: Arc<Pair>, workflow: Arc<Workflow>, target: NodeId, script: Script) -> Self {
         Self {
             scene: Arc::new(Mutex::new(Scene { world, jobs: Jobs::default() })),
             store: MemoryStore::default(),
@@ -142,7 +142,7 @@ impl Stage {
     }
 
     /// A program from its start to its end; `None`: it died.
-    pub fn program(&self, what: Do) -> Option<Ending> {
+    pub(crate) fn program(&self, what: Do) -> Option<Ending> {
         let life = Life::default();
         let violations = self.violations.clone();
         let remote = Simulated::new(
@@ -195,11 +195,11 @@ impl Stage {
     }
 
     /// Whether the run has a first record.
-    pub fn begun(&self) -> bool {
+    pub(crate) fn begun(&self) -> bool {
         poll_once(self.store.runs()).is_some_and(|r| r.is_ok_and(|runs| !runs.is_empty()))
     }
 
-    pub fn records(&self) -> Vec<Record> {
+    pub(crate) fn records(&self) -> Vec<Record> {
         poll_once(self.store.read(RUN)).and_then(Result::ok).unwrap_or_default()
     }
 }
@@ -213,6 +213,6 @@ fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 #[allow(dead_code, reason = "for the eye when a history fails")]
-pub fn story(records: &[Record]) -> String {
+pub(crate) fn story(records: &[Record]) -> String {
     records.iter().map(|r| format!("{:>4} {:?} {:?}\n", r.seq.0, UnixMillis(r.at.0).0, r.payload)).collect()
 }

@@ -10,6 +10,7 @@ pub mod model;
 pub mod plan;
 pub mod quote;
 pub mod registry;
+pub mod render;
 pub mod script;
 pub mod step;
 pub mod steps;

@@ -16,6 +16,8 @@ pub struct EndState {
     pub neighbour: Option<NodeId>,
     /// A standby streams.
     pub streaming: bool,
+    /// A client of the cluster can write at the service address.
+    pub served: bool,
 }
 
 /// One machine of it.
@@ -79,6 +81,7 @@ impl World {
             }),
             neighbour: self.neighbour,
             streaming: self.streaming(),
+            served: self.served(),
         }
     }
 

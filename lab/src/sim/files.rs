@@ -22,6 +22,10 @@ impl Files {
         self.0.get(path).map(|f| &f.content)
     }
 
+    pub(super) fn mode(&self, path: &str) -> Option<u32> {
+        self.0.get(path).map(|f| f.mode)
+    }
+
     pub(super) fn set(&mut self, path: &str, content: &str, mode: u32) {
         self.0.insert(path.into(), File { content: content.into(), mode });
     }
@@ -90,7 +94,13 @@ impl World {
         let before = self.files(place).get(path).cloned();
         let (mut exit, mut stdout) = (0, String::new());
         match plan(action, before.as_deref()) {
-            Edit::Nothing => {}
+            Edit::Nothing => {
+                if let Some(mode) = mode.filter(|m| self.files(place).mode(path).is_some_and(|had| had != *m)) {
+                    self.wrote(place, "chmod", path);
+                    let content = before.unwrap_or_default();
+                    self.files_mut(place).set(path, &content, mode);
+                }
+            }
             Edit::Exit(code, text) => (exit, stdout) = (code, text),
             Edit::Remove => {
                 self.wrote(place, "remove", path);

@@ -148,6 +148,11 @@ impl World {
             }
             m.xcatd = m.xcatd.filter(|d| !d.wedged).or(Some(Xcatd { host: service, wedged: false }));
             self.neighbour = Some(id);
+            if !self.m(id).db.listens(service) {
+                // It was started before the address was there.
+                self.m_mut(id).db.crash();
+                let _ = self.start_database(id);
+            }
         }
         self.pump();
     }

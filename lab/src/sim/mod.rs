@@ -22,6 +22,9 @@ mod postgres_conf;
 mod watch;
 mod xcat_host;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use thiserror::Error;
@@ -150,7 +153,12 @@ impl World {
 
     /// A program call within its time limit.
     fn run(&mut self, place: Place, command: &Command) -> ActionResult {
-        let limit_ms = u64::from(command.timeout_s) * 1000;
+        self.run_within(place, command, u64::MAX)
+    }
+
+    /// As [`Self::run`], within a further limit.
+    fn run_within(&mut self, place: Place, command: &Command, limit_ms: u64) -> ActionResult {
+        let limit_ms = limit_ms.min(u64::from(command.timeout_s) * 1000);
         let ran = match self.faults.take(|| command.argv.join(" ")) {
             None => self.call(place, command),
             Some(fault::Hit::Fail(exit)) => Ran::failed(exit, "simulated failure\n", 5),
@@ -177,7 +185,7 @@ impl World {
     ) -> ActionResult {
         let end = self.now_ms + limit_ms;
         loop {
-            let mut last = self.run(place, command);
+            let mut last = self.run_within(place, command, limit_ms);
             if last.exit == Some(0) && last.stdout.trim() == expect {
                 return last;
             }

@@ -9,6 +9,8 @@ mod objects;
 mod schema;
 mod service;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use cfgloc::Cfgloc;
 pub use schema::{TABLES, Table, table};

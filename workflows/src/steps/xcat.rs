@@ -207,6 +207,8 @@ fn answers(node: String) -> Judge {
 pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     let (xcat, name) = (&ctx.pair.xcat, &ctx.target().name);
     let service = |id: &str, title: String, script: Script, judge_effect: Judge| Step {
+        // A reboot may take what it started; there is nothing to look at, so it goes with the address.
+        volatile: true,
         judge_effect,
         look_first: false,
         retries: 1,
