@@ -280,7 +280,9 @@ fn t09_a_second_run_is_refused_and_told_who_and_since_when() {
     let run = run.or_else(|| status["runner"]["run"].as_str().map(str::to_owned)).unwrap();
     let said = site.run(&["--dry-run"]).refused("another run is going on");
     assert!(said.err.contains(&run) && said.err.contains("started by") && said.err.contains("hamn attach"), "{said:?}");
-    for words in [&["resume", "--yes"][..], &["rollback", "--yes", "--reason", "x"], &["abandon", "--yes", "--reason", "x"]] {
+    for words in
+        [&["resume", "--yes"][..], &["rollback", "--yes", "--reason", "x"], &["abandon", "--yes", "--reason", "x"]]
+    {
         assert_eq!(site.hamn(words).code, 3, "{words:?}");
     }
     assert_eq!(site.hamn(&["status"]).code, 4);
@@ -309,7 +311,6 @@ fn t73_a_killed_runner_leaves_a_run_that_resumes_without_doing_anything_twice() 
     site.hamn(&["resume"]).refused("no consent");
 
     let said = site.hamn(&["resume", "--yes"]);
-    // The simulated pair still holds back answers to launches of that step; resume asks for the token first.
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.contains("was sent to mn-b"), "{said:?}");
     assert_eq!(site.pair().world(|w| w.effect_count("promote b")), 1);
@@ -383,7 +384,9 @@ fn the_demonstration_is_done_in_one_command_and_says_that_it_is_simulated() {
     let output = Command::new(env!("CARGO_BIN_EXE_hamn")).args(["demo", "--pace", "1"]).stdin(Stdio::null()).output();
     let said = Said::of(output.unwrap());
     assert_eq!(said.code, 0, "{said:?}");
-    for part in ["This is a simulation.", "SIGKILL", "hamn resume", "was promoted exactly once", "All of that was simulated"] {
+    for part in
+        ["This is a simulation.", "SIGKILL", "hamn resume", "was promoted exactly once", "All of that was simulated"]
+    {
         assert!(said.out.contains(part), "{part} in {}", said.out);
     }
     assert!(!said.out.contains("FAILED"));

@@ -27,7 +27,7 @@ pub(super) fn call(globals: &Globals, args: &AbandonArgs) -> Outcome {
     block_on(async {
         let mut journal = records::open(globals, "hamn abandon").await?;
         let run = records::find(&mut journal, args.run.as_deref()).await?;
-        if let Some(runner) = records::runner(&mut journal).await?
+        if let Some(runner) = journal.runner().await?
             && runner.run == run
         {
             return Err(Trouble::refused(format!("run {run} is going on (process {})", runner.pid))

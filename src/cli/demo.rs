@@ -20,8 +20,8 @@ use super::{
 use crate::{
     config::{Config, Local},
     engine::Event,
-    report::{self, duration},
-    runner::{Action, Client, Home, Parameters, Rehearsal, World, spawn},
+    report::duration,
+    runner::{Action, Home, Parameters, Rehearsal, World, spawn},
 };
 
 /// The step at which the runner is killed: it is done once, cannot be undone, and hamn does not hear that it is done.
@@ -133,7 +133,7 @@ impl Demo {
         out::line("")?;
         let done = self.resume(&parameters, killed).await?;
 
-        self.chapter("The whole run, from its journal")?;
+        self.chapter("The whole run, from its journal (virtual time)")?;
         self.story().await?;
         self.chapter("Checked")?;
         self.verify(&done, bound)?;
@@ -244,13 +244,35 @@ impl Demo {
         Ok(followed)
     }
 
+    /// The run in short: when which state was entered, and what came in between.
     async fn story(&self) -> Result<(), Trouble> {
-        self.command("hamn journal show")?;
         let mut journal = Reading::open(&self.globals, "demo").await?;
         let run = journal.select(None).await?;
         let (state, records) = journal.run(run).await?;
-        let how = report::Timeline { full: false, colour: self.colour, live: false };
-        out::print(&report::timeline(&records, &state, how))
+        for record in &records {
+            let text = match &record.payload {
+                Payload::RunStarted { initial, .. } => initial.clone(),
+                Payload::Entered { state } => state.clone(),
+                Payload::Decided { question, answer, .. } => {
+                    paint(self.colour, FAINT, &format!("{question}: “{answer}”"))
+                }
+                Payload::Intent { step, .. } if step == WORST => {
+                    paint(self.colour, YELLOW, &format!("intent: {step}, once only"))
+                }
+                Payload::Outcome { step, why, .. } if step == WORST => {
+                    paint(self.colour, GREEN, &format!("outcome: {why}"))
+                }
+                Payload::Resumed { .. } => paint(self.colour, RED, "SIGKILL, and taken up again"),
+                _ => continue,
+            };
+            let after = record.at.0.saturating_sub(state.started.0);
+            out::line(&format!("  {:>7}  {text}", duration(after)))?;
+        }
+        out::print(&paint(
+            self.colour,
+            FAINT,
+            &format!("  {} records; in full on a real machine: hamn journal show --full\n", records.len()),
+        ))
     }
 
     fn verify(&mut self, done: &Followed, bound: Option<u64>) -> Result<(), Trouble> {

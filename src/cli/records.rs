@@ -3,7 +3,6 @@
 use journal_schema::{Record, RunId, RunState};
 
 use super::{Globals, Reading, Trouble, out};
-use crate::runner::Status;
 
 /// Opens the journal and says what opening had to settle.
 pub(super) async fn open(globals: &Globals, purpose: &str) -> Result<Reading, Trouble> {
@@ -12,14 +11,6 @@ pub(super) async fn open(globals: &Globals, purpose: &str) -> Result<Reading, Tr
         out::note(&format!("journal: {repair}"));
     }
     Ok(journal)
-}
-
-/// What the runner says of itself; `None` when there is none.
-pub(super) async fn runner(journal: &mut Reading) -> Result<Option<Status>, Trouble> {
-    match journal {
-        Reading::Runner(client) => Ok(Some(client.status().await?)),
-        Reading::Own(_) | Reading::Nothing => Ok(None),
-    }
 }
 
 /// The runs that have not ended, oldest first. A run that cannot be read stops the caller: nobody knows whether it has ended.

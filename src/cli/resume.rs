@@ -65,7 +65,7 @@ pub(super) struct Taken {
 /// Finds the run, and refuses what cannot be taken up.
 pub(super) async fn take_up(globals: &Globals, word: Option<&str>, purpose: &str) -> Result<Taken, Trouble> {
     let mut journal = records::open(globals, purpose).await?;
-    if let Some(status) = records::runner(&mut journal).await? {
+    if let Some(status) = journal.runner().await? {
         return Err(Trouble::refused(format!("run {} is going on", status.run))
             .detail(format!("process {}, started by {} on {}", status.pid, status.operator.name, status.operator.host))
             .next("follow it: hamn attach"));
@@ -99,7 +99,11 @@ fn means(globals: &Globals, home: &Home, state: &RunState) -> Result<(Pair, Worl
         .and_then(|text| serde_json::from_slice::<Parameters>(&text).ok())
         .filter(|before| !matches!(before.world, World::Real { .. }))
     {
-        return Ok((before.pair, before.world, before.patience_s));
+        let world = match before.world {
+            World::Simulated { scene, pace_ms, .. } => World::Simulated { scene, pace_ms, hold: None },
+            World::Real { .. } => before.world,
+        };
+        return Ok((before.pair, world, before.patience_s));
     }
     let origin = std::path::PathBuf::from(format!("configuration in the journal of run {}", state.run));
     let began_with = config::parse(&state.config, &origin)?;

@@ -145,7 +145,7 @@ pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
 /// One run at a time (trap 9): says who, where, since when, and what to type.
 async fn refuse_second(globals: &Globals) -> Result<(), Trouble> {
     let mut journal = records::open(globals, "hamn run").await?;
-    let runner = records::runner(&mut journal).await?;
+    let runner = journal.runner().await?;
     let Some(state) = records::unfinished(&mut journal).await?.into_iter().next_back() else { return Ok(()) };
     let (run, by) = (state.run, format!("{} on {}", state.operator.name, state.operator.host));
     let since = timestamp(state.started);

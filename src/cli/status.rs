@@ -26,7 +26,7 @@ pub struct StatusArgs {
 pub(super) fn call(globals: &Globals, args: &StatusArgs) -> Outcome {
     block_on(async {
         let mut journal = records::open(globals, "hamn status").await?;
-        let runner = records::runner(&mut journal).await?;
+        let runner = journal.runner().await?;
         let runs = journal.runs().await?;
         let skipped = if args.all { 0 } else { runs.len().saturating_sub(10) };
         let mut states = Vec::new();

@@ -115,8 +115,9 @@ impl Control {
         }
     }
 
-    async fn answer(&self, request: Request) -> Reply {
-        match request {
+    /// `None`: hang up, because whoever asks finds the answer elsewhere now.
+    async fn answer(&self, request: Request) -> Option<Reply> {
+        Some(match request {
             Request::Answer { question, word, why, operator } => {
                 match self.hub.answer(&question, Answer { word, why, operator }) {
                     Ok(()) => Reply::Accepted,
@@ -129,9 +130,8 @@ impl Control {
             }
             Request::Status => Reply::Status(self.status()),
             Request::Runs | Request::Records { .. } => {
-                let Some(store) = self.store() else {
-                    return Reply::Refused { why: "the run is over; read the journal itself".to_owned() };
-                };
+                // The run is over: the journal is free for everybody.
+                let store = self.store()?;
                 let reply = match request {
                     Request::Records { run } => store.read(run).await.map(|records| Reply::Records { records }),
                     _ => store.runs().await.map(|runs| Reply::Runs { runs }),
@@ -140,7 +140,7 @@ impl Control {
             }
             // Handled by the connection, which knows where to send the events.
             Request::Attach { .. } => Reply::Refused { why: "already attached".to_owned() },
-        }
+        })
     }
 }
 
@@ -274,7 +274,10 @@ async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
                     write(&mut to, &Reply::Live).await?;
                     attached = Some(new);
                 }
-                Ok(Some(request)) => write(&mut to, &control.answer(request).await).await?,
+                Ok(Some(request)) => match control.answer(request).await {
+                    Some(reply) => write(&mut to, &reply).await?,
+                    None => return to.shutdown().await,
+                },
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     write(&mut to, &Reply::Refused { why: format!("not understood: {error}") }).await?;
                     return Ok(());

@@ -117,9 +117,8 @@ struct Drive {
 
 #[async_trait]
 impl Work for Drive {
-    async fn work(self: Box<Self>, control: Arc<Control>) -> Ending {
+    async fn work(self: Box<Self>, _: Arc<Control>) -> Ending {
         let Self { engine, parameters, store } = *self;
-        let engine = Engine { stop: control.stop.clone(), ..engine };
         let Parameters { run, operator, action, .. } = parameters;
         let ending = match action {
             Action::Start { request, config, plan, decisions } => {
@@ -178,58 +177,6 @@ pub async fn live(
         lags.into_iter().map(|lag| (lag.name, lag.error.is_none().then_some(lag.records))).collect()
     });
     let control = Arc::new(control);
-    let engine = Engine { stop: control.stop.clone(), ..engine };
-        let Parameters { run, operator, action, .. } = parameters;
-        let ending = match action {
-            Action::Start { request, config, plan, decisions } => {
-                engine.start(Start { run, operator, request, config, plan, decisions }).await
-            }
-            Action::Resume => engine.resume(run, operator).await,
-            Action::Rollback { reason } => engine.rollback(run, operator, &reason).await,
-        };
-        catch_up(&store, run).await;
-        ending
-    }
-}
-
-/// Gives the copies that are reached the time for the last records; nobody waits for a machine that is off.
-async fn catch_up(store: &Replicated<GuardedStore>, run: RunId) {
-    let deadline = tokio::time::Instant::now() + CATCH_UP;
-    while store.lags(run).iter().any(|lag| lag.records > 0 && lag.error.is_none())
-        && tokio::time::Instant::now() < deadline
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// The life of the process `hamn runner`: reads its parameters, takes the journal's lock, serves the run until it ends.
-/// `find`: the workflow of a name. `now`: wall clock.
-pub async fn live(
-    home: &Home,
-    run: RunId,
-    find: impl Fn(&str) -> Option<Workflow>,
-    now: UnixMillis,
-) -> Result<Ending, Failed> {
-    let failed = |doing: &'static str| move |why: String| Failed { doing, why };
-    let text =
-        std::fs::read(home.parameters(run)).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
-    let parameters: Parameters =
-        serde_json::from_slice(&text).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
-    let workflow = find(&parameters.workflow)
-        .ok_or_else(|| format!("no workflow {}", parameters.workflow))
-        .map_err(failed("finding its workflow"))?;
-    let purpose = format!("run {run} ({})", parameters.workflow);
-    let holder = Holder { operator: parameters.operator.clone(), purpose, since: now };
-    let store = open_store(home, &holder).await?;
-    let history = store.read(run).await.map_err(|e| e.to_string()).map_err(failed("reading the journal"))?;
-    if matches!(parameters.action, Action::Start { .. }) != history.is_empty() {
-        let why = format!("run {run} has {} records in the journal", history.len());
-        return Err(Failed { doing: "beginning", why });
-    }
-    let means = parameters.world.means(&parameters.pair, home)?;
-    let hub = Hub::new(history);
-    let control =
-        Arc::new(Control::new(run, &parameters.workflow, parameters.operator.clone(), now, hub.clone(), store.clone()));
     let engine = Engine {
         store: store.clone(),
         remote: means.remote,

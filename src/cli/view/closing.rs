@@ -70,10 +70,10 @@ impl Closing {
     /// When nobody is at a run that has not ended.
     pub(crate) fn orphaned(state: &RunState, why: &str) -> Self {
         let unknown = state.steps.values().filter(|s| s.status.pending().is_some()).count();
-        let headline = if unknown == 0 {
-            format!("{why}; every step that was sent has its outcome in the journal")
-        } else {
-            format!("{why}; of {unknown} step(s) nobody knows yet whether they took effect")
+        let headline = match unknown {
+            0 => format!("{why}; every step that was sent has its outcome in the journal"),
+            1 => format!("{why}; one step was sent, and nobody knows yet whether it took effect"),
+            n => format!("{why}; {n} steps were sent, and nobody knows yet whether they took effect"),
         };
         let exit = if unknown == 0 { Exit::Unfinished } else { Exit::Unknown };
         let run = state.run;

@@ -80,7 +80,7 @@ pub(crate) fn facts(pair: &Pair, known: &Known) -> String {
         let pinned = pair.by_name(n).map_or("", |id| pair.node(id).machine_id.as_str());
         match known.identity(n) {
             None => "unknown".to_owned(),
-            Some((id, _)) if id == pinned => format!("{}… as pinned", id.get(..8).unwrap_or(id)),
+            Some((id, _)) if id == pinned => format!("…{} as pinned", id.get(24..).unwrap_or(id)),
             Some((id, _)) => format!("{id}, NOT the pinned one"),
         }
     });

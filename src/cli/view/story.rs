@@ -120,7 +120,7 @@ impl Story {
         if let Some(took) = took {
             text.push_str(&self.faint(&format!("  {took}")));
         }
-        if !why.is_empty() {
+        if !why.is_empty() && why != title {
             text.push_str(&self.faint(&format!("  {why}")));
         }
         self.line(at, word, code, &text)
