@@ -116,10 +116,11 @@ fn no_file_is_longer_than_a_reader_can_hold() {
     let long: Vec<String> = sources()
         .into_iter()
         .map(|(path, text)| (text.lines().count(), path))
-        .filter(|(lines, _)| *lines > 640)
+        // A table of cases reads well at any length; code does not.
+        .filter(|(lines, path)| *lines > if path.components().any(|c| c.as_os_str() == "tests") { 800 } else { 640 })
         .map(|(lines, path)| format!("{}: {lines}", path.display()))
         .collect();
-    assert!(long.is_empty(), "more than 640 lines:\n{}", long.join("\n"));
+    assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
 }
 
 /// Whether a licence expression can be met with the allowed licences: some alternative of every part.

@@ -77,14 +77,10 @@ impl Site {
         Said::of(self.command(words).output().unwrap())
     }
 
-    fn run_words<'a>(&'a self, scene: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        [&["run", "failover", "--simulated", scene], more].concat()
-    }
-
     /// `hamn run failover` with these words.
     fn run(&self, more: &[&str]) -> Said {
         let scene = self.scene().display().to_string();
-        self.hamn(&self.run_words(&scene, more))
+        self.hamn(&run_words(&scene, more))
     }
 
     /// The plan's id by a dry run.
@@ -132,6 +128,10 @@ impl Drop for Site {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
+}
+
+fn run_words<'a>(scene: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["run", "failover", "--simulated", scene], more].concat()
 }
 
 /// What a command said.
@@ -232,7 +232,7 @@ fn the_name_of_the_machine_must_be_typed_as_it_stands() {
     let site = Site::with_dead_primary();
     let scene = site.scene().display().to_string();
     for (typed, code) in [("yes\n", 3), ("\n", 3), ("MN-A\n", 3), ("mn-a\n", 0)] {
-        let mut terminal = Terminal::new(site.command(&site.run_words(&scene, &[])));
+        let mut terminal = Terminal::new(&site.command(&run_words(&scene, &[])));
         terminal.until("type mn-a: ");
         terminal.type_(typed);
         assert_eq!(terminal.wait(), code, "{typed:?}: {}", terminal.seen);
@@ -244,7 +244,7 @@ fn the_name_of_the_machine_must_be_typed_as_it_stands() {
 fn ctrl_c_detaches_and_the_run_goes_on() {
     let site = Site::with_dead_primary();
     let scene = site.scene().display().to_string();
-    let mut terminal = Terminal::new(site.command(&site.run_words(&scene, &["--simulated-pace", "20"])));
+    let mut terminal = Terminal::new(&site.command(&run_words(&scene, &["--simulated-pace", "20"])));
     terminal.until("type mn-a: ");
     terminal.type_("mn-a\n");
     site.until_sent(&["\"what\":\"run\""]);
@@ -261,7 +261,7 @@ fn ctrl_c_detaches_and_the_run_goes_on() {
 fn a_closed_terminal_ends_the_client_and_not_the_run() {
     let site = Site::with_dead_primary();
     let scene = site.scene().display().to_string();
-    let mut terminal = Terminal::new(site.command(&site.run_words(&scene, &["--simulated-pace", "20"])));
+    let mut terminal = Terminal::new(&site.command(&run_words(&scene, &["--simulated-pace", "20"])));
     terminal.until("type mn-a: ");
     terminal.type_("mn-a\n");
     site.until_sent(&["\"what\":\"run\""]);
@@ -401,7 +401,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn new(command: Command) -> Self {
+    fn new(command: &Command) -> Self {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&end).unwrap();

@@ -1,5 +1,7 @@
 //! The practice cluster: stand-ins for xCAT's commands, a pair simulated in the process, a pair of real hosts.
 
+pub mod hosts;
 pub mod sample;
 pub mod sim;
+pub mod standin;
 pub mod xcat;

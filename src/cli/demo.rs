@@ -13,7 +13,8 @@ use super::{
     follow::{Followed, Left, follow},
     out::{self, BOLD, FAINT, GREEN, RED, YELLOW, paint},
     progress::Look,
-    run::{Asked, RunArgs, workflow_of},
+    run::{Asked, RunArgs},
+    target,
     view::{Closing, Story, prospect},
     who,
 };
@@ -43,15 +44,13 @@ pub(super) fn call(globals: &Globals, args: &DemoArgs) -> Outcome {
         return Err(Trouble::new(Exit::Usage, "the demonstration is for people: it has no --json").next("hamn demo"));
     }
     let failed = |e: std::io::Error| Trouble::failure("the demonstration has no folder").detail(e.to_string());
-    let (folder, _temporary) = match &args.keep {
-        Some(dir) => {
-            std::fs::create_dir(dir).map_err(failed)?;
-            (std::path::absolute(dir).map_err(failed)?, None)
-        }
-        None => {
-            let temporary = tempfile::Builder::new().prefix("hamn-demo-").tempdir().map_err(failed)?;
-            (temporary.path().to_owned(), Some(temporary))
-        }
+    let temporary;
+    let folder = if let Some(dir) = &args.keep {
+        std::fs::create_dir(dir).map_err(failed)?;
+        std::path::absolute(dir).map_err(failed)?
+    } else {
+        temporary = tempfile::Builder::new().prefix("hamn-demo-").tempdir().map_err(failed)?;
+        temporary.path().to_owned()
     };
     block_on(Demo::new(&folder, args.pace)?.play())
 }
@@ -150,7 +149,7 @@ impl Demo {
 
     /// Facts and consent. Gives the loss bound that was shown, milliseconds.
     async fn ask(&self) -> Result<(Parameters, Option<u64>), Trouble> {
-        let workflow = workflow_of("failover").ok_or_else(|| Trouble::failure("there is no workflow failover"))?;
+        let workflow = target::workflow("failover")?;
         let args = RunArgs::failover();
         let asked = Asked {
             globals: &self.globals,
@@ -300,7 +299,7 @@ impl Demo {
             format!("{lost} acknowledged rows lost, over {}; shown before consent: at most {shown}", duration(lost_ms)),
             within,
         );
-        let violations = pair.world(|w| w.violations_at_end());
+        let violations = pair.world(lab::sim::World::violations_at_end);
         let complaints = pair.world(|w| w.complaints().to_vec());
         self.check(
             format!("no invariant of the pair was violated at any moment{}", listed(&violations, &complaints)),

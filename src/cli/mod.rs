@@ -33,6 +33,7 @@ mod runner;
 mod standin;
 mod status;
 mod stop;
+mod target;
 mod view;
 pub mod who;
 mod workflow;

@@ -1,13 +1,56 @@
-//! `hamn plan`.
+//! `hamn plan`: what a workflow would do, from configuration and table alone.
 
 use clap::Args;
+use journal_schema::RunId;
+use workflows::{Context, Known, Request, plan::Plan};
 
-use super::{Globals, Outcome, Trouble};
+use super::{Exit, Globals, Outcome, out, target, who};
+use crate::report::{self, Commands};
 
 /// Options of `hamn plan`.
 #[derive(Debug, Args)]
-pub struct PlanArgs {}
+pub struct PlanArgs {
+    /// Workflow: failover, switchover
+    pub workflow: String,
+    /// Fixed name of the machine that is to be in service [default: the one that this runs on]
+    #[arg(long, value_name = "NODE")]
+    pub target: Option<String>,
+    /// Titles of the steps without their commands
+    #[arg(long, conflicts_with = "scripts")]
+    pub brief: bool,
+    /// The exact shell text of every step in place of a line an action
+    #[arg(long)]
+    pub scripts: bool,
+}
 
-pub(super) fn call(_globals: &Globals, _args: &PlanArgs) -> Outcome {
-    Err(Trouble::failure("hamn plan is not built yet"))
+pub(super) fn call(globals: &Globals, args: &PlanArgs) -> Outcome {
+    let workflow = target::workflow(&args.workflow)?;
+    let config = globals.load()?;
+    let operator = who::operator();
+    let request = Request {
+        target: target::target(&config, args.target.as_deref())?,
+        accept_unknown_loss: false,
+        operator: operator.name,
+        host: operator.host,
+    };
+    // Run 0, so that two plans of the same facts have the same id.
+    let context = Context { pair: &config.pair, known: &Known::default(), request: &request, run: RunId(0) };
+    let plan = Plan::new(&workflow, &context);
+    if globals.json {
+        let mut value = serde_json::to_value(&plan).expect("plans are plain data");
+        value["id"] = plan.id().to_string().into();
+        out::json(&value)?;
+        return Ok(Exit::Done);
+    }
+    let commands = match (args.brief, args.scripts) {
+        (true, _) => Commands::None,
+        (_, true) => Commands::Rendered,
+        _ => Commands::Listing,
+    };
+    out::print(&report::plan(&plan, commands, false, out::colour()))?;
+    out::note(&format!(
+        "This is a plan: nothing was changed and nobody was contacted. To do it: hamn run {} --target {}",
+        plan.workflow, plan.target
+    ));
+    Ok(Exit::Done)
 }

@@ -14,7 +14,7 @@ use super::{
     consent::{self, Consent},
     follow::launch,
     out::{self, BOLD, RED, YELLOW, paint},
-    records,
+    records, target,
     view::{self, Intention},
     who,
 };
@@ -23,7 +23,7 @@ use crate::{
     engine::{Look, look},
     remote::Remote,
     report::timestamp,
-    runner::{Action, Home, Parameters, World},
+    runner::{Action, Home, Parameters, World, here},
 };
 
 /// What must be typed when nobody knows how much is lost.
@@ -38,7 +38,7 @@ pub struct RunArgs {
     workflow: Which,
     /// The machine that is to be in service afterwards, by its name in the configuration [default: the one whose database is standby]
     #[arg(long, value_name = "NAME")]
-    to: Option<String>,
+    target: Option<String>,
     /// Only show the facts, what would be done, and the plan's id; changes nothing
     #[arg(long)]
     dry_run: bool,
@@ -82,7 +82,7 @@ impl RunArgs {
     pub(super) fn failover() -> Self {
         Self {
             workflow: Which::Failover,
-            to: None,
+            target: None,
             dry_run: false,
             yes: false,
             plan: None,
@@ -105,36 +105,30 @@ impl Which {
     }
 }
 
-/// The workflow of a name.
-pub(super) fn workflow_of(name: &str) -> Option<Workflow> {
-    workflows::registry::by_name(name)
-}
-
 pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
     let config = globals.load()?;
     let home = Home::new(&config.local.state_dir);
-    let world = match &args.simulated {
-        Some(scene) => World::Simulated {
+    let world = if let Some(scene) = &args.simulated {
+        World::Simulated {
             scene: std::path::absolute(scene).unwrap_or_else(|_| scene.clone()),
             pace_ms: args.simulated_pace,
             hold: args.simulated_hold.clone(),
-        },
-        None => {
-            config::check_files(&config, &globals.config_path())?;
-            World::Real {
-                identity_file: config.local.identity_file.clone(),
-                connect_timeout_s: config.local.connect_timeout_s,
-            }
+        }
+    } else {
+        config::check_files(&config, &globals.config_path())?;
+        World::Real {
+            identity_file: config.local.identity_file.clone(),
+            connect_timeout_s: config.local.connect_timeout_s,
         }
     };
     block_on(async {
         refuse_second(globals).await?;
-        let workflow = workflow_of(args.workflow.name())
-            .ok_or_else(|| Trouble::failure(format!("there is no workflow {}", args.workflow.name())))?;
+        let workflow = target::workflow(args.workflow.name())?;
         let means = world.means(&config.pair, &home).map_err(|f| Trouble::refused(f.to_string()))?;
         let asked = Asked { globals, args, config: &config, workflow: &workflow, operator: who::operator() };
         let sight = asked.look(&*means.remote).await?;
         drop(means);
+        asked.refuse_here(&sight, &world)?;
         let Some(consented) = asked.consent(&sight)? else { return Ok(Exit::Done) };
         refuse_second(globals).await?;
         let parameters = asked.parameters(&sight, consented, world);
@@ -211,12 +205,8 @@ impl Asked<'_> {
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|e| Trouble::failure("no random numbers").detail(e.to_string()))?;
         let run = RunId::new(who::now(), u32::from_le_bytes(random));
-        let wanted = match &self.args.to {
-            Some(name) => Some(pair.by_name(name).ok_or_else(|| {
-                let [a, b] = NodeId::BOTH.map(|id| pair.node(id).name.as_str());
-                Trouble::new(Exit::Usage, format!("no machine of the pair is called {name}"))
-                    .next(format!("the names are {a} and {b}"))
-            })?),
+        let wanted = match &self.args.target {
+            Some(name) => Some(target::target(self.config, Some(name))?),
             None => None,
         };
         let first = wanted.unwrap_or(NodeId::B);
@@ -230,7 +220,19 @@ impl Asked<'_> {
         }
         Err(Trouble::refused("neither machine is seen to be the standby, so it must be said who takes over")
             .detail(view::facts(pair, &look.known))
-            .next(format!("hamn run {} --to NAME", self.workflow.name)))
+            .next(format!("hamn run {} --target NAME", self.workflow.name)))
+    }
+
+    /// hamn must not run on the machine that it powers off (trap 10).
+    fn refuse_here(&self, sight: &Sight, world: &World) -> Result<(), Trouble> {
+        let (pair, doomed) = (self.pair(), sight.target.other());
+        if !self.fences() || !matches!(world, World::Real { .. }) || here(pair) != Some(doomed) {
+            return Ok(());
+        }
+        let (doomed, target) = (&pair.node(doomed).name, &pair.node(sight.target).name);
+        Err(Trouble::refused(format!("this machine is {doomed}, which is the one to be fenced"))
+            .detail("the run would end with the machine that it runs on")
+            .next(format!("type it on {target}, or on a third machine: hamn run {}", self.workflow.name)))
     }
 
     async fn look_for(&self, remote: &dyn Remote, target: NodeId, run: RunId) -> Look {

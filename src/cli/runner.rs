@@ -21,7 +21,7 @@ pub(super) fn call(globals: &Globals, args: &RunnerArgs) -> Outcome {
         RunId::from_str(&args.run).map_err(|e| Trouble::new(Exit::Usage, format!("`{}` is no run: {e}", args.run)))?;
     let home = Home::new(globals.state_dir());
     block_on(async {
-        let ending = live(&home, run, super::run::workflow_of, who::now())
+        let ending = live(&home, run, workflows::registry::by_name, who::now())
             .await
             .map_err(|failed| Trouble::refused(format!("run {run} was not taken up: {failed}")).next("hamn status"))?;
         Ok(Closing::ended(&ending, None).exit)

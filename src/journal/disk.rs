@@ -3,7 +3,7 @@
 use std::{fs::File, sync::Arc};
 
 use async_trait::async_trait;
-use journal_schema::{Digest, Record, RunId, Seq};
+use journal_schema::{Digest, Record, RunId, RunState, Seq};
 
 use super::{
     Store, StoreError,
@@ -14,6 +14,7 @@ use super::{
     lock::{Holder, Lock},
     mirror,
     recover::{self, Repair},
+    verify::{self, Report},
 };
 
 /// The journal: sled and mirror, each record durable in both, opened under the lock and repaired between the two.
@@ -32,6 +33,17 @@ impl GuardedStore {
     /// What opening had to settle; show it to the operator.
     pub fn repairs(&self) -> &[Repair] {
         &self.0.repairs
+    }
+
+    /// Compares the copies as they are on disk now, sled through sled, and checks every run's chain and contents. Blocks.
+    pub fn verify(&self) -> Result<Report, StoreError> {
+        let mut report = verify::through(&self.0.dir, self.0.first.as_deref())?;
+        for run in &mut report.runs {
+            // What cannot be read is reported as damage.
+            let records = self.0.read(run.run).unwrap_or_default();
+            run.illegal = RunState::fold(&records).err().filter(|_| !records.is_empty()).map(|e| e.to_string());
+        }
+        Ok(report)
     }
 
     /// The journal's place.

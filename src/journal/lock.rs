@@ -10,13 +10,16 @@ use std::{
     io::{self, Read, Seek, Write},
     path::Path,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use journal_schema::{Operator, UnixMillis};
 use rustix::fs::{FlockOperation, flock};
 
 use super::{StoreError, layout};
+
+/// How long a writer waits for readers.
+const READERS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Who wants the journal, and what for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +68,7 @@ impl Lock {
             .truncate(false)
             .open(path)
             .map_err(|e| StoreError::io("locked", path, &e))?;
-        let mut lock = Self::try_lock(file, path, FlockOperation::NonBlockingLockExclusive)?;
+        let mut lock = Self::take(file, path)?;
         // The text is a courtesy to the one who is refused: a full disk must not keep anybody from the journal.
         lock.signed = lock
             .file
@@ -76,12 +79,18 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Takes the lock for reading, together with other readers, and writes nothing. `None`: there is no lock file, so nobody ever wrote here.
+    /// Takes the lock for reading, together with other readers, and writes nothing. Meant for moments: a writer waits for it.
+    /// `None`: there is no lock file, so nobody ever wrote here.
     pub fn shared(path: &Path) -> Result<Option<Self>, StoreError> {
-        match File::open(path) {
-            Ok(file) => Self::try_lock(file, path, FlockOperation::NonBlockingLockShared).map(Some),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(StoreError::io("locked", path, &e)),
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(StoreError::io("locked", path, &e)),
+        };
+        if try_flock(&file, path, FlockOperation::NonBlockingLockShared)? {
+            Ok(Some(Self { file, signed: false }))
+        } else {
+            Err(StoreError::Locked { holder: read_holder(&mut file) })
         }
     }
 
@@ -94,12 +103,31 @@ impl Lock {
         }
     }
 
-    fn try_lock(mut file: File, path: &Path, how: FlockOperation) -> Result<Self, StoreError> {
-        match flock(&file, how) {
-            Ok(()) => Ok(Self { file, signed: false }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(StoreError::Locked { holder: read_holder(&mut file) }),
-            Err(e) => Err(StoreError::io("locked", path, &e.into())),
+    /// Takes the lock for writing. Readers are waited for: they hold it for moments. A writer is not.
+    fn take(mut file: File, path: &Path) -> Result<Self, StoreError> {
+        let deadline = Instant::now() + READERS_LIMIT;
+        loop {
+            if try_flock(&file, path, FlockOperation::NonBlockingLockExclusive)? {
+                return Ok(Self { file, signed: false });
+            }
+            if !try_flock(&file, path, FlockOperation::NonBlockingLockShared)? {
+                return Err(StoreError::Locked { holder: read_holder(&mut file) });
+            }
+            flock(&file, FlockOperation::Unlock).map_err(|e| StoreError::io("locked", path, &e.into()))?;
+            if Instant::now() > deadline {
+                return Err(StoreError::Locked { holder: "a process that reads it (hamn journal …)".to_owned() });
+            }
+            thread::sleep(Duration::from_millis(2));
         }
+    }
+}
+
+/// `false`: somebody else has it.
+fn try_flock(file: &File, path: &Path, how: FlockOperation) -> Result<bool, StoreError> {
+    match flock(file, how) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(e) => Err(StoreError::io("locked", path, &e.into())),
     }
 }
 
@@ -123,5 +151,5 @@ fn read_holder(file: &mut File) -> String {
         }
         thread::sleep(Duration::from_millis(5));
     }
-    "a process that did not sign the lock file (a reader, or a full disk)".to_owned()
+    "a process that could not sign the lock file".to_owned()
 }

@@ -15,6 +15,9 @@ mod lock;
 mod memory;
 mod mirror;
 mod recover;
+pub mod transfer;
+mod verify;
+mod view;
 
 pub use copy::{CopySink, Lag, Replicated, Replicator};
 pub use disk::{GuardedStore, PlainStore};
@@ -24,6 +27,9 @@ pub use layout::StateDir;
 pub use lock::{Holder, Lock};
 pub use memory::MemoryStore;
 pub use recover::Repair;
+pub use transfer::{ImportError, Imported, import};
+pub use verify::{FirstReport, MirrorReport, Report, RunReport};
+pub use view::ReadOnly;
 
 /// Where records are kept. Implementations: sled with a mirror file, plain file, fault-injecting, memory.
 #[async_trait]

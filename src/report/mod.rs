@@ -2,12 +2,14 @@
 
 mod facts;
 pub mod paint;
+mod plan;
 mod runs;
 mod table;
 mod time;
 mod timeline;
 
 pub use facts::fact;
+pub use plan::{Commands, plan};
 pub use runs::{next_commands, runs, standing};
 pub use table::Table;
 pub use time::{ago, duration, time_of_day, timestamp};

@@ -33,7 +33,7 @@ pub use protocol::{Greeting, PROTOCOL, Reply, Request, Running, Status};
 pub use rehearsal::Rehearsal;
 pub use server::{Control, Server};
 pub use spawn::{SpawnError, Spawned, spawn};
-pub use work::{Action, Means, Parameters, World, live};
+pub use work::{Action, Means, Parameters, World, here, live};
 
 /// Opens the journal in spite of those who hold it only for a moment, to read it. A holder that stays is the answer.
 pub async fn patiently<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {

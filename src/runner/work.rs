@@ -5,13 +5,16 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use journal_schema::{Digest, Operator, Payload, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
-use workflows::{Request, Workflow, model::Pair};
+use workflows::{
+    Request, Workflow,
+    model::{NodeId, Pair},
+};
 
 use super::{Control, Failed, Home, Hub, Rehearsal, Work, serve};
 use crate::{
     engine::{Clock, Ending, Engine, Patience, Start, SystemClock},
     journal::{CopySink, GuardedStore, Holder, Replicated, StateDir, Store},
-    remote::Remote,
+    remote::{Copies, Fleet, Here, Remote},
 };
 
 /// How long the end of a run waits for copies that are reached.
@@ -93,12 +96,20 @@ pub struct Means {
 }
 
 impl World {
-    /// Gets ready to reach the machines of a pair. `home`: for connection files.
-    pub fn means(&self, _pair: &Pair, _home: &Home) -> Result<Means, Failed> {
+    /// Gets ready to reach the machines of a pair. `home`: for the jobs of the machine that runs hamn.
+    pub fn means(&self, pair: &Pair, home: &Home) -> Result<Means, Failed> {
         match self {
-            Self::Real { .. } => {
-                let _ = SystemClock;
-                Err(Failed { doing: "ssh", why: "not built yet".to_owned() })
+            Self::Real { identity_file, connect_timeout_s } => {
+                let here = Here {
+                    node: here(pair),
+                    state_dir: home.state().to_owned(),
+                    identity_file: identity_file.clone(),
+                    connect_timeout_s: *connect_timeout_s,
+                };
+                let fleet = Fleet::new(pair, &here)
+                    .map_err(|e| Failed { doing: "getting ready to reach the machines", why: e.to_string() })?;
+                let copies = fleet.copies().into_iter().map(|c| Arc::new(Sink(c)) as Arc<dyn CopySink>).collect();
+                Ok(Means { remote: Arc::new(fleet), clock: Arc::new(SystemClock), copies })
             }
             Self::Simulated { scene, pace_ms, hold } => {
                 let pair = Rehearsal::open(scene, Duration::from_millis(*pace_ms), hold.clone())
@@ -106,6 +117,26 @@ impl World {
                 Ok(Means { remote: pair.clone(), clock: pair, copies: Vec::new() })
             }
         }
+    }
+}
+
+/// The machine of the pair that this program runs on, by its machine-id; `None`: neither.
+pub fn here(pair: &Pair) -> Option<NodeId> {
+    let id = std::fs::read_to_string("/etc/machine-id").ok()?;
+    NodeId::BOTH.into_iter().find(|node| pair.node(*node).machine_id == id.trim())
+}
+
+/// The copies of the remote room, as the journal's room wants them: neither knows the other.
+struct Sink(Copies);
+
+#[async_trait]
+impl CopySink for Sink {
+    async fn append(&self, run: RunId, frames: &[u8]) -> Result<(), String> {
+        self.0.append(run, frames).await.map_err(|e| e.to_string())
+    }
+
+    fn name(&self) -> &str {
+        self.0.name()
     }
 }
 

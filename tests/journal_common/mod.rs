@@ -2,7 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufRead, BufReader, Write},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -10,7 +10,10 @@ use std::{
 };
 
 use hamn::journal::{GuardedStore, Holder, Repair, StateDir, Store, StoreError};
-use journal_schema::{Attempt, Digest, Direction, Operator, Payload, Record, RunId, Seq, Token, UnixMillis, Verdict};
+use journal_schema::{
+    Attempt, Digest, Direction, Fact, Kind, Mode, Operator, Payload, PlannedStep, Record, Refs, RunId, Seq, TableRow,
+    Token, Tri, UnixMillis, Verdict,
+};
 
 /// The run of most tests.
 pub const RUN: RunId = RunId(0x0198_5c2e_aa00_0001);
@@ -27,26 +30,66 @@ pub fn operator() -> Operator {
     Operator { name: "tester".to_owned(), host: "bench".to_owned(), terminal: "-".to_owned() }
 }
 
-/// The payload of record `seq`, of the size that records have: intents and outcomes in turn.
+/// The payload of record `seq`: a legal run of attempts of one step, of the size that records have.
 pub fn payload(run: RunId, seq: Seq) -> Payload {
-    let step = format!("promote.step-{seq}");
-    let (direction, attempt) = (Direction::Forward, Attempt(1));
-    if seq.0.is_multiple_of(2) {
-        let token = Token::new(run, &step, direction, attempt);
-        let script = format!("set -eu\nsu - postgres -c 'pg_ctl promote -D /var/lib/pgsql/data -w -t 60' # {seq}\n");
-        Payload::Intent { step, direction, attempt, token, at: "aixmn2".to_owned(), script }
-    } else {
-        Payload::Outcome {
+    let step = "promote.database".to_owned();
+    let direction = Direction::Forward;
+    let attempt = Attempt((seq.0 / 2) as u32);
+    match seq.0 {
+        0 => Payload::RunStarted {
+            workflow: "failover".to_owned(),
+            refs: Refs { hamn_version: "0.1.0".to_owned(), table: Digest::of(b"table"), plan: Digest::of(b"plan") },
+            table: vec![TableRow {
+                from: "Disarmed".to_owned(),
+                transition: "promote".to_owned(),
+                to: "DatabasePromoted".to_owned(),
+                kind: Kind::Reversible,
+            }],
+            initial: "Disarmed".to_owned(),
+            goal: "DatabasePromoted".to_owned(),
+            config: "[nodes.a]\nname = \"aixmn1\"\n".to_owned(),
+            request: "{}".to_owned(),
+            operator: operator(),
+        },
+        1 => Payload::Planned {
+            transition: "promote".to_owned(),
+            steps: vec![PlannedStep {
+                id: step,
+                title: "Promote the database".to_owned(),
+                place: "aixmn2".to_owned(),
+                mode: Mode::Idempotent,
+                stage: 0,
+                undo: true,
+                volatile: false,
+                optional: false,
+                script: Digest::of(b"script"),
+            }],
+            guard: "primary is fenced".to_owned(),
+        },
+        even if even.is_multiple_of(2) => Payload::Intent {
+            token: Token::new(run, &step, direction, attempt),
+            script: format!("set -eu\nsu - postgres -c 'pg_ctl promote -D /var/lib/pgsql/data -w -t 60' # {even}\n"),
             step,
             direction,
             attempt,
-            verdict: Verdict::Succeeded,
-            exit: Some(0),
-            evidence: Vec::new(),
-            why: "promoted, and the server says so".to_owned(),
-            output: Digest::of(&seq.0.to_le_bytes()),
-            tail: "waiting for server to promote.... done\nserver promoted\n".to_owned(),
-        }
+            at: "aixmn2".to_owned(),
+        },
+        odd => Payload::Outcome {
+            step,
+            direction,
+            attempt,
+            verdict: Verdict::Failed,
+            exit: Some(1),
+            evidence: vec![Fact::Service {
+                node: "aixmn2".to_owned(),
+                service: "postgresql".to_owned(),
+                running: Tri::Yes,
+                at_boot: Tri::Unknown,
+            }],
+            why: "the server did not promote in time".to_owned(),
+            output: Digest::of(&odd.to_le_bytes()),
+            tail: "waiting for server to promote.... stopped waiting\n".to_owned(),
+        },
     }
 }
 
@@ -104,6 +147,59 @@ pub fn reopen_whole(dir: &StateDir, records: &[Record]) -> Vec<Repair> {
     drop(store);
     assert_eq!(open(dir).repairs(), [], "a repaired journal needs no repair");
     repairs
+}
+
+/// The same journal somewhere else, to be damaged there.
+pub fn copy_of(dir: &StateDir) -> (tempfile::TempDir, StateDir) {
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).expect("a directory");
+        for entry in fs::read_dir(from).expect("readable") {
+            let entry = entry.expect("readable");
+            let to = to.join(entry.file_name());
+            if entry.file_type().expect("a type").is_dir() {
+                copy(&entry.path(), &to);
+            } else {
+                fs::copy(entry.path(), to).expect("copied");
+            }
+        }
+    }
+    let temp = tempfile::tempdir().expect("a directory");
+    let to = temp.path().join("hamn");
+    copy(dir.root(), &to);
+    (temp, StateDir::new(to))
+}
+
+/// Every file under a directory with its contents.
+pub fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+            all.push((path, Vec::new()));
+        } else {
+            let bytes = fs::read(&path).expect("readable");
+            all.push((path, bytes));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// Offsets at which `needle` is in a file.
+pub fn find_all(path: &Path, needle: &[u8]) -> Vec<u64> {
+    let bytes = fs::read(path).expect("readable");
+    bytes.windows(needle.len()).enumerate().filter(|(_, w)| *w == needle).map(|(at, _)| at as u64).collect()
+}
+
+/// Damages one record in the mirror, or wherever sled keeps it.
+pub fn damage(file: &Path, record: &Record) {
+    let frame = record.encode().expect("encodes");
+    let own = find_all(file, &frame);
+    assert!(!own.is_empty(), "record {} is in {}", record.seq, file.display());
+    for at in own {
+        flip(file, at + frame.len() as u64 / 2, 3);
+    }
 }
 
 /// Flips a bit of a file.

@@ -19,6 +19,7 @@ pub mod table;
 pub mod vocabulary;
 
 pub use known::Known;
+pub use plan::Plan;
 pub use script::{Action, ActionResult, Command, Output, Script, Stdin};
 pub use step::{Judgement, Observed, Place, Step};
 pub use table::{Context, Guard, Request, Row, Workflow};

@@ -162,7 +162,8 @@ impl Step {
         probe: Script,
         judge_probe: Judge,
     ) -> Self {
-        Self { mode, script, judge_effect: judge_exit_codes(), ..Self::observe(id, title, place, probe, judge_probe) }
+        let judge_effect = judge_exit_codes_of(script.actions.len());
+        Self { mode, script, judge_effect, ..Self::observe(id, title, place, probe, judge_probe) }
     }
 
     /// The job of the effect: the script, then the probe. The first `script.actions.len()` results are the effect's. When an
@@ -206,9 +207,15 @@ impl Step {
     }
 }
 
-/// Succeeded if every action exited 0; failed if one exited otherwise; unknown if one was not run or timed out without a failure.
+/// [`judge_exit_codes_of`] a script of at least one action.
 pub fn judge_exit_codes() -> Judge {
-    Arc::new(|output| match output.first_failure() {
+    judge_exit_codes_of(1)
+}
+
+/// Succeeded if all of `actions` exited 0; failed if one exited otherwise; unknown if one was not run, is missing from a cut output, or
+/// timed out without a failure.
+pub fn judge_exit_codes_of(actions: usize) -> Judge {
+    Arc::new(move |output| match output.first_failure() {
         Some((index, r)) if r.exit == Some(crate::ActionResult::TIMED_OUT) => {
             Judgement::unknown(format!("command {} did not end in time", index + 1), Vec::new())
         }
@@ -219,7 +226,9 @@ pub fn judge_exit_codes() -> Judge {
                 Vec::new(),
             )
         }
-        None if output.all_ok() => Judgement::succeeded("all commands exited 0", Vec::new()),
+        None if output.results.len() >= actions && output.all_ok() => {
+            Judgement::succeeded("all commands exited 0", Vec::new())
+        }
         None => Judgement::unknown("the output is cut short", Vec::new()),
     })
 }

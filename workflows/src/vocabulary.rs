@@ -75,6 +75,12 @@ pub fn address_del(address: &str, prefix: u8, interface: &str) -> Command {
     Command::new(["ip", "addr", "del", &format!("{address}/{prefix}"), "dev", interface])
 }
 
+/// Prints `up` and exits 0 when the interface has a carrier; else exits 1. Without one, ARP questions meet silence (trap 13).
+pub fn carrier(interface: &str) -> Command {
+    const SCRIPT: &str = "ip -o link show dev \"$1\" | grep -q LOWER_UP && echo up";
+    Command::new(["sh", "-c", SCRIPT, "carrier", interface])
+}
+
 /// Address-conflict probe (RFC 5227), 2 s: exit 0 silence, 1 somebody answered (`Unicast reply from 10.77.0.10 [02:…]  0.6ms`), 2 no such
 /// interface or `Interface "eth0" is down`. Exit 1 without a reply line is a bad option, not a conflict: iputils takes whole seconds only
 /// (`-i 0.3` is `invalid argument`), and `-i 0` never ends. A lost carrier shows as silence: look at it first (trap 13).

@@ -132,6 +132,10 @@ impl World {
                 let running = self.m(id).helpers[super::machine::helper_index(Helper::Dhcp)];
                 Some(Ran::ok(format!("{}\n", u8::from(running)), 20))
             }
+            ["sh", "-c", script, "carrier", interface] if *script == fixed.carrier => {
+                let up = *interface == fixed.pair.node(id).interface && !self.m(id).cut_cluster;
+                Some(Ran::ok(if up { "up\n" } else { "" }, 5).exit(i32::from(!up)))
+            }
             ["sh", "-c", script, "dhcpd", action] if *script == fixed.dhcpd_control => {
                 Some(self.control_helper(id, Helper::Dhcp, action))
             }

@@ -43,8 +43,8 @@ pub struct NodeEnd {
     pub listen: String,
     /// xcatd: not running, running, wedged.
     pub xcatd: &'static str,
-    /// named, dhcpd, conserver run.
-    pub helpers: [bool; 3],
+    /// Which of dns, dhcp, consoles run.
+    pub helpers: String,
     /// All files except copies that edits keep, by path.
     pub files: BTreeMap<String, Arc<str>>,
 }
@@ -70,7 +70,12 @@ impl World {
                         Daemon::Running => "running",
                         Daemon::Wedged => "wedged",
                     },
-                    helpers: [Helper::Dns, Helper::Dhcp, Helper::Consoles].map(|h| m.helpers[helper_index(h)]),
+                    helpers: [(Helper::Dns, "dns"), (Helper::Dhcp, "dhcp"), (Helper::Consoles, "consoles")]
+                        .into_iter()
+                        .filter(|(h, _)| m.helpers[helper_index(*h)])
+                        .map(|(_, name)| name)
+                        .collect::<Vec<_>>()
+                        .join(" "),
                     files: m
                         .files
                         .iter()

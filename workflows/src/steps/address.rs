@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::Node,
-    script::{Output, Script},
+    script::{Action, Output, Script},
     step::{Judge, Judgement, Place, Step, judge_exit_codes},
     table::Context,
     vocabulary,
@@ -19,9 +19,7 @@ use crate::{
 pub fn take(ctx: &Context<'_>) -> Vec<Step> {
     let (node, service) = (ctx.target(), &ctx.pair.service);
     let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
-    let script = Script::new()
-        .run(vocabulary::arp_probe(address, interface))
-        .look(vocabulary::address_add(address, prefix, interface));
+    let script = conflict_probe(address, interface).look(vocabulary::address_add(address, prefix, interface));
     let name = node.name.clone();
     let answered = answered(name.clone(), address.to_owned());
     let take = Step {
@@ -60,17 +58,29 @@ pub fn take(ctx: &Context<'_>) -> Vec<Step> {
 /// Nobody answers for the service address, seen from the target: found before the point of no return, a conflict costs nothing.
 pub fn free(ctx: &Context<'_>, id: &str) -> Step {
     let (address, _, interface) = vocabulary::service_on(ctx.pair, ctx.target());
-    let probe = look(vocabulary::arp_probe(address, interface));
+    let probe = look(vocabulary::carrier(interface)).look(vocabulary::arp_probe(address, interface));
     let seen = answered(ctx.target().name.clone(), address.to_owned());
     let title = format!("nobody answers for {address}");
-    Step { traps: &[13], ..Step::observe(id, title, target(ctx), probe, seen) }
+    Step { retries: 3, retry_pause_ms: 1_000, traps: &[13], ..Step::observe(id, title, target(ctx), probe, seen) }
 }
 
-/// Judges a conflict probe.
+/// Waits for a carrier, because silence on a dead line proves nothing, then probes; whatever follows runs only after silence.
+pub(crate) fn conflict_probe(address: &str, interface: &str) -> Script {
+    let command = vocabulary::carrier(interface);
+    Script::new()
+        .then(Action::WaitUntil { command, expect: "up".into(), every_ms: 200, limit_s: 5 })
+        .run(vocabulary::arp_probe(address, interface))
+}
+
+/// Judges a look at the carrier and a conflict probe.
 pub(crate) fn answered(node: String, address: String) -> Judge {
     judge(move |output: &Output| {
         let fact = |by| vec![Fact::AddressProbe { node: node.clone(), address: address.clone(), answered_by: by }];
-        match read::arp(output.at(0), 0) {
+        if read::line(output.at(0)) != Some("up") {
+            let why = format!("{node} has no carrier on the cluster's network: silence would prove nothing");
+            return Judgement::failed(why, Vec::new());
+        }
+        match read::arp(output.at(1), 0) {
             Arp::Silence => Judgement::succeeded(format!("nobody answers for {address}"), fact(None)),
             Arp::Answered(mac) => Judgement::failed(
                 format!(
@@ -79,7 +89,7 @@ pub(crate) fn answered(node: String, address: String) -> Judge {
                 fact(Some(mac)),
             ),
             Arp::Unknown => {
-                let why = format!("whether {address} is free could not be asked: {}", read::said(output.at(0)));
+                let why = format!("whether {address} is free could not be asked: {}", read::said(output.at(1)));
                 Judgement::failed(why, Vec::new())
             }
         }
@@ -136,7 +146,8 @@ pub fn announce(ctx: &Context<'_>) -> Vec<Step> {
 fn announcement(ctx: &Context<'_>, id: &str, reply: bool, count: u8) -> Step {
     let (address, _, interface) = vocabulary::service_on(ctx.pair, ctx.target());
     let script = Script::new().run(vocabulary::arp_announce(address, interface, reply, count));
-    let title = format!("{} announces {address}, {count} times", ctx.target().name);
+    let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let title = format!("{} announces {address} {times}", ctx.target().name);
     Step {
         look_first: false,
         optional: true,
@@ -160,8 +171,7 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
         .look(vocabulary::keep_secondaries(interface))
         .look(vocabulary::address_del(address, prefix, interface));
     // One's own address does not answer the probe; anybody else must not have taken it in between.
-    let again = Script::new()
-        .run(vocabulary::arp_probe(address, interface))
+    let again = conflict_probe(address, interface)
         .look(vocabulary::address_add(address, prefix, interface))
         .look(vocabulary::arp_announce(address, interface, false, 1));
     let listing = again.actions.len();

@@ -168,7 +168,10 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
     remark(CFGLOC, read::line(output.at(seen.cfgloc)));
     let whole = output.at(seen.clock[1]).exit.is_some();
     if !strict {
-        return Judgement::succeeded(format!("{name} answers{}", if whole { "" } else { ", in part" }), facts);
+        return Judgement::succeeded(
+            format!("{name} answers{}", if clock.is_some() { "" } else { ", in part" }),
+            facts,
+        );
     }
     if !whole {
         return Judgement::unknown(format!("the answer of {name} is cut short"), facts);
@@ -258,6 +261,7 @@ fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
     let (name, prober) = (ctx.other().name.clone(), ctx.target().name.clone());
     let interface = &ctx.target().interface;
     let mut batch = Batch::default();
+    let carrier = batch.look(vocabulary::carrier(interface));
     let own: Vec<(usize, String)> = cluster_addresses(ctx, ctx.request.target.other())
         .into_iter()
         .map(|a| (batch.look(vocabulary::arp_ask(a, interface)), a.to_owned()))
@@ -283,7 +287,8 @@ fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
         let fact = fact.clone();
         let name = name.clone();
         move |output: &Output| {
-            let arps: Vec<Arp> = own.iter().map(|(at, _)| read::arp(output.at(*at), 1)).collect();
+            let up = read::line(output.at(carrier)) == Some("up");
+            let arps: Vec<Arp> = own.iter().map(|(at, _)| asked(up, output.at(*at))).collect();
             let mut facts: Vec<Fact> = own.iter().zip(&arps).filter_map(|((_, a), arp)| fact(a, arp)).collect();
             let arp = any(arps.iter().map(|a| match a {
                 Arp::Answered(_) => Tri::Yes,
@@ -302,9 +307,9 @@ fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
         }
     });
     let address = ctx.pair.service.address.clone();
-    let service = look(vocabulary::arp_ask(&address, interface));
+    let service = look(vocabulary::carrier(interface)).look(vocabulary::arp_ask(&address, interface));
     let seen = judge(move |output: &Output| {
-        let arp = read::arp(output.at(0), 1);
+        let arp = asked(read::line(output.at(0)) == Some("up"), output.at(1));
         let why = match &arp {
             Arp::Silence => format!("nobody answers for {address}"),
             Arp::Answered(mac) => format!("{mac} answers for {address}"),
@@ -318,6 +323,14 @@ fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
     ];
     // What the wire says is shown and decides nothing: silence is no proof (trap 2).
     steps.into_iter().map(|s| Step { optional: true, traps: &[2, 8, 13], ..s }).collect()
+}
+
+/// Silence on a dead line is no answer.
+fn asked(carrier: bool, r: &crate::ActionResult) -> Arp {
+    match read::arp(r, 1) {
+        Arp::Silence if !carrier => Arp::Unknown,
+        arp => arp,
+    }
 }
 
 /// Yes if any is; no if all are no.

@@ -2,7 +2,7 @@
 
 use journal_schema::{DatabaseRole, Fact, Tri};
 
-use super::{fit, idempotent, judge, look, other, postgres, read, target, undo};
+use super::{address, fit, idempotent, judge, look, other, postgres, read, target, undo, verify};
 use crate::{
     model::NodeId,
     script::{Action, Output, Script},
@@ -119,8 +119,7 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
     let mut script = Script::new();
     if had_address {
         // Silence first; one's own address does not answer.
-        script = script
-            .run(vocabulary::arp_probe(address, interface))
+        script = address::conflict_probe(address, interface)
             .look(vocabulary::address_add(address, prefix, interface))
             .look(vocabulary::arp_announce(address, interface, false, 1));
     }
@@ -128,7 +127,10 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
         script = script.look(vocabulary::set_host_name(name));
     }
     if was_primary {
-        script = script.look(vocabulary::control(&ctx.pair.database.control, "start"));
+        // A server that its own start-up began before the address was there does not listen on it, unless it listens everywhere.
+        let listens = ctx.known.note(&node.name, super::assess::LISTEN).unwrap_or_default();
+        let action = if listens == "*" { "start" } else { "restart" };
+        script = script.look(vocabulary::control(&ctx.pair.database.control, action));
     }
     if had_xcatd {
         script = script.look(vocabulary::control(&ctx.pair.xcat.control, "restart"));
@@ -180,6 +182,7 @@ pub fn release(ctx: &Context<'_>, who: Other) -> Vec<Step> {
     if who == Other::Alive {
         steps.push(Step { optional: true, ..on(other(ctx), &ctx.other().name, "release.other") });
     }
+    steps.push(verify::last_look(ctx));
     fit(steps)
 }
 
@@ -190,7 +193,12 @@ fn free(node: String, content: String) -> Judge {
             Some(Some(text)) if text == content => {
                 Judgement::failed(format!("{node} is still claimed by this run"), fact(text))
             }
-            Some(Some(text)) => Judgement::succeeded(format!("{node} is claimed by another run: {text}"), fact(text)),
+            Some(Some(text)) if text.starts_with("run ") => {
+                Judgement::succeeded(format!("{node} is claimed by another run: {text}"), fact(text))
+            }
+            Some(Some(text)) => {
+                Judgement::unknown(format!("the claim on {node} is not understood: {text}"), fact(text))
+            }
             Some(None) => Judgement::succeeded(format!("{node} is free"), fact("")),
             None => Judgement::unknown(format!("the claim on {node} could not be read"), Vec::new()),
         }

@@ -158,6 +158,7 @@ pub fn attested(ctx: &Context<'_>) -> Vec<Step> {
 fn silent(ctx: &Context<'_>, id: &str, vouched: bool) -> Step {
     let node = ctx.other();
     let mut batch = Batch::default();
+    let carrier = batch.look(vocabulary::carrier(&ctx.target().interface));
     let mut arps: Vec<(usize, String)> = Vec::new();
     for address in cluster_addresses(ctx, ctx.request.target.other()).into_iter().chain([&*ctx.pair.service.address]) {
         arps.push((batch.look(vocabulary::arp_ask(address, &ctx.target().interface)), address.to_owned()));
@@ -173,6 +174,9 @@ fn silent(ctx: &Context<'_>, id: &str, vouched: bool) -> Step {
         if !vouched {
             let why = format!("nobody attested that {name} is off, and there is no fence device to prove it");
             return Judgement::failed(why, Vec::new());
+        }
+        if read::line(output.at(carrier)) != Some("up") {
+            return Judgement::failed(format!("{prober} has no carrier: silence would prove nothing"), Vec::new());
         }
         let mut facts = Vec::new();
         let mut unclear = None;

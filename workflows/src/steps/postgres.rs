@@ -306,6 +306,9 @@ fn cfgloc(ctx: &Context<'_>) -> Step {
     }
 }
 
+/// Beginning of the `standby.signal` that hamn writes; PostgreSQL looks at the file's presence only.
+const MARK: &str = "written by hamn";
+
 /// The primary's database stops in order and can start only as a standby from then on (trap 5).
 pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
     let pg = &ctx.pair.database;
@@ -348,14 +351,16 @@ pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
         )
     };
     let path = vocabulary::standby_signal(pg);
-    let content = format!("written by hamn, {}\n", super::claim::text(ctx));
+    let content = format!("{MARK}, {}\n", super::claim::text(ctx));
     let remove = undo(Script::new().run(vocabulary::remove(&path)), Script::new(), judge_exit_codes());
     let seen = judge({
         let name = name.clone();
         move |output: &Output| match read::file(output.at(0)) {
-            Some(Some(_)) => {
+            Some(Some(text)) if text.starts_with(MARK) => {
                 Judgement::succeeded(format!("the database on {name} can start as a standby only"), Vec::new())
             }
+            // Somebody else's file would do as well, but it is not shown by a listing that may be anything.
+            Some(Some(_)) => Judgement::failed("standby.signal is not hamn's", Vec::new()),
             Some(None) => Judgement::failed(format!("the database on {name} would start writable"), Vec::new()),
             None => Judgement::unknown("standby.signal could not be looked for", Vec::new()),
         }

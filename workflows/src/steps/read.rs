@@ -21,10 +21,11 @@ pub fn count(r: &ActionResult) -> Option<u64> {
     line(r)?.parse().ok()
 }
 
-/// A small file: its trimmed text; `Some(None)` when it does not exist.
+/// A small file: its trimmed text; `Some(None)` when it does not exist. Nothing at all is not understood: hamn's files are not empty.
+#[allow(clippy::option_option)]
 pub fn file(r: &ActionResult) -> Option<Option<&str>> {
-    if r.ok() {
-        return Some(Some(r.stdout.trim()));
+    if let Some(text) = r.text() {
+        return (!text.is_empty()).then_some(Some(text));
     }
     (r.exit == Some(1) && r.stderr.contains("No such file or directory")).then_some(None)
 }

@@ -161,15 +161,17 @@ fn disarm_on(ctx: &Context<'_>, id: NodeId) -> Step {
         let back = by_file.keys().fold(Script::new(), |script, path| {
             script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() })
         });
-        let title = format!("comment out {} scheduled jobs on {name}", lines.len());
+        let jobs =
+            if lines.len() == 1 { "1 scheduled job".to_owned() } else { format!("{} scheduled jobs", lines.len()) };
+        let title = format!("comment out {jobs} on {name}");
         Step {
             undo: Some(undo(back, Script::new(), judge_exit_codes())),
             opens: Some(OpenItem {
                 id: format!("{step_id}.jobs"),
                 text: format!(
-                    "{} scheduled jobs on {name} are commented out with #hamn:{tag}: in {}; they must not run while it is primary",
-                    lines.len(),
-                    by_file.keys().cloned().collect::<Vec<_>>().join(", ")
+                    "{jobs} on {name} commented out with #hamn:{tag}: in {}; not to run while {} is primary",
+                    by_file.keys().cloned().collect::<Vec<_>>().join(", "),
+                    ctx.target().name
                 ),
                 command: format!("grep -n '#hamn:{tag}: ' {}", by_file.keys().cloned().collect::<Vec<_>>().join(" ")),
             }),

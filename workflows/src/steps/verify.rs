@@ -106,6 +106,45 @@ fn on_target(ctx: &Context<'_>) -> Step {
     }
 }
 
+/// Once more when the claims are gone, in one cheap look: a reboot between the verification and the end would leave the cluster without
+/// its address, and nobody would look again.
+pub fn last_look(ctx: &Context<'_>) -> Step {
+    let (name, service) = (ctx.target().name.clone(), ctx.pair.service.clone());
+    let mut batch = Batch::default();
+    let role = batch.look(postgres::ask_role(&ctx.pair.database));
+    let addresses = address::list(&mut batch);
+    let host = batch.look(vocabulary::host_name());
+    let xcatd = batch.look(vocabulary::xcatd_processes());
+    let title = format!("{name} is still in service");
+    let seen = judge(move |output: &Output| {
+        let found = read::role(output.at(role));
+        let holds = read::holds(output.at(addresses), &service.address);
+        let running = read::runs(output.at(xcatd));
+        let host = read::line(output.at(host));
+        let facts = vec![
+            postgres::role_fact(&name, &found),
+            Fact::HoldsAddress { node: name.clone(), address: service.address.clone(), holds },
+            Fact::Service { node: name.clone(), service: "xcatd".into(), running, at_boot: Tri::Unknown },
+        ];
+        let all = [
+            (found.role == DatabaseRole::Primary, found.role == DatabaseRole::Unknown, "its database is not primary"),
+            (holds == Tri::Yes, holds == Tri::Unknown, "it does not hold the service address"),
+            (host == Some(service.host_name.as_str()), host.is_none(), "it does not bear the service's name"),
+            (running == Tri::Yes, running == Tri::Unknown, "xcatd does not run"),
+        ];
+        match all.iter().find(|(good, ..)| !good) {
+            None => Judgement::succeeded(format!("{name} is in service"), facts),
+            Some((_, unclear, why)) => verdict(*unclear, format!("{name}: {why}"), facts),
+        }
+    });
+    Step {
+        stage: 1,
+        retries: 1,
+        traps: &[55],
+        ..Step::observe("release.last-look", title, target(ctx), batch.script(), seen)
+    }
+}
+
 fn verdict(unclear: bool, why: String, facts: Vec<Fact>) -> Judgement {
     if unclear { Judgement::unknown(why, facts) } else { Judgement::failed(why, facts) }
 }

@@ -234,20 +234,12 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
         steps.push(Step { traps: &[16, 58, 59, 63], ..step });
     }
     if xcat.conserver {
-        // Optional: nodes can be managed without consoles, and many sites have goconserver or none in its place.
+        // Not optional: a site without consoles, or with another server for them, says so in its configuration. One that has them
+        // would find out about a step left out only when a node is in trouble.
         let script = Script::new().run(vocabulary::xcat(xcat, "makeconservercf", &[]));
-        let step = service(
-            "services.conserver",
-            format!("rewrite the console server's configuration on {name}"),
-            script,
-            judge(silent),
-        );
-        let opens = OpenItem {
-            id: "conserver".into(),
-            text: format!("the console server on {name} was not configured: remote consoles do not work"),
-            command: format!("{}/sbin/makeconservercf", xcat.root),
-        };
-        steps.push(Step { optional: true, opens: Some(opens), traps: &[63, 65], ..step });
+        let title = format!("rewrite the console server's configuration on {name}");
+        let step = service("services.conserver", title, script, judge(silent));
+        steps.push(Step { traps: &[63, 65], ..step });
     }
     steps.extend(address::announce(ctx));
     fit(steps)
@@ -260,7 +252,7 @@ fn bad_call(what: &str, r: &crate::ActionResult) -> Option<Judgement> {
         (Some(0), None) => None,
         (Some(0), Some(error)) => Some(Judgement::failed(format!("{what}: {}", error.trim()), Vec::new())),
         (Some(crate::ActionResult::TIMED_OUT), _) => {
-            Some(Judgement::unknown(format!("{what} did not end in time"), Vec::new()))
+            Some(Judgement::failed(format!("{what} did not end in time"), Vec::new()))
         }
         (Some(code), _) => Some(Judgement::failed(format!("{what} exited {code}: {}", read::said(r)), Vec::new())),
         (None, _) => Some(Judgement::unknown(format!("{what} was not run"), Vec::new())),
@@ -277,7 +269,7 @@ pub(crate) fn dns(output: &Output) -> Judgement {
         Some(last) if last.trim() == "DNS setup is completed" => {
             Judgement::succeeded("DNS setup is completed", Vec::new())
         }
-        _ => Judgement::unknown("makedns -n did not say that it is completed", Vec::new()),
+        _ => Judgement::failed("makedns -n did not say that it is completed", Vec::new()),
     }
 }
 

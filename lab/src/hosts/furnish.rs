@@ -1,0 +1,166 @@
+//! What is on each host before its first boot: names, keys, services, crontabs, the stand-ins of xCAT.
+
+use std::path::Path;
+
+use super::{
+    Result, bmc, database,
+    database::Server,
+    keys::Keys,
+    machine::{DOMAIN, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME},
+    pair::password_file,
+    rootfs::Upper,
+};
+
+/// Where the program is on the hosts that have it.
+pub(crate) const PROGRAM: &str = "/usr/local/bin/hamn";
+
+const BIN: &[&str] = &["lsdef", "mkdef", "chdef", "rmdef", "nodels", "lsxcatd", "gettab"];
+const SBIN: &[&str] = &["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf", "nodeset"];
+
+const SSHD: &str = "AddressFamily inet\nHostKey /etc/ssh/ssh_host_ed25519_key\nPermitRootLogin prohibit-password\n\
+                    PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPrintMotd no\n\
+                    MaxStartups 100\nAcceptEnv LANG LC_*\nSubsystem sftp internal-sftp\n";
+
+/// Everything that every host has.
+pub(crate) fn any(upper: &Upper, machine: Machine, machine_id: &str, keys: &Keys) -> Result<()> {
+    upper.file("/etc/hostname", 0o644, &format!("{}\n", machine.host_name()))?;
+    upper.file("/etc/machine-id", 0o444, &format!("{machine_id}\n"))?;
+    upper.file("/etc/hosts", 0o644, &hosts())?;
+    upper.file("/etc/resolv.conf", 0o644, &format!("search {DOMAIN}\noptions timeout:1 attempts:1\n"))?;
+    upper.file("/etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nshadow: files\nhosts: files\n")?;
+    let mut boot = String::new();
+    for nic in Nic::BOTH {
+        boot += &format!("{} {}/{PREFIX}\n", nic.name(), machine.address(nic));
+    }
+    if machine == Machine::Mn1 {
+        boot += &format!("{} {SERVICE_ADDRESS}/{PREFIX}\n", Nic::Eth0.name());
+    }
+    upper.file("/etc/network/boot-addresses", 0o644, &boot)?;
+    upper.file("/etc/ssh/sshd_config", 0o600, SSHD)?;
+    for kind in ["rsa", "ecdsa"] {
+        // The machine's own keys are below.
+        upper.file(&format!("/etc/ssh/ssh_host_{kind}_key"), 0o600, "")?;
+        upper.file(&format!("/etc/ssh/ssh_host_{kind}_key.pub"), 0o644, "")?;
+    }
+    let key = &keys.host[&machine];
+    upper.file("/etc/ssh/ssh_host_ed25519_key", 0o600, &key.private)?;
+    upper.file("/etc/ssh/ssh_host_ed25519_key.pub", 0o644, &format!("{}\n", key.public))?;
+    upper.folder_of((0, 0), "/root/.ssh", 0o700)?;
+    let authorized: String = keys.root.values().flat_map(|k| [k.public.as_str(), "\n"]).collect();
+    upper.file("/root/.ssh/authorized_keys", 0o600, &authorized)?;
+    upper.file("/root/.bashrc", 0o644, "PS1='\\u@\\h:\\w\\$ '\n")?;
+    upper.file("/root/.profile", 0o644, "[ -n \"$BASH\" ] && . ~/.bashrc\n")?;
+    if let Some(own) = keys.root.get(&machine) {
+        upper.file("/root/.ssh/id_ed25519", 0o600, &own.private)?;
+        upper.file("/root/.ssh/id_ed25519.pub", 0o644, &format!("{}\n", own.public))?;
+        upper.file("/root/.ssh/known_hosts", 0o600, &known_hosts(keys))?;
+    }
+    Ok(())
+}
+
+fn hosts() -> String {
+    let mut text = format!("127.0.0.1 localhost\n{SERVICE_ADDRESS} {SERVICE_NAME} {SERVICE_NAME}.{DOMAIN}\n");
+    let standby = Machine::Mn2.address(Nic::Eth0);
+    text += &format!("{standby} {STANDBY_NAME} {STANDBY_NAME}.{DOMAIN}\n");
+    for machine in Machine::ALL {
+        text += &format!("{} {machine} {machine}.{DOMAIN}\n", machine.address(Nic::Eth0));
+        text += &format!("{} {machine}-mgt\n", machine.address(Nic::Eth1));
+    }
+    text
+}
+
+fn known_hosts(keys: &Keys) -> String {
+    let mut text = String::new();
+    for (machine, key) in &keys.host {
+        let mut names = vec![machine.name().to_owned(), format!("{machine}-mgt")];
+        names.extend(Nic::BOTH.map(|n| machine.address(n)));
+        match machine {
+            // Traps 18 and 25: the name leads elsewhere after a takeover, and the key does not fit.
+            Machine::Mn1 => {
+                names.extend([SERVICE_NAME.to_owned(), format!("{SERVICE_NAME}.{DOMAIN}"), SERVICE_ADDRESS.to_owned()]);
+            }
+            Machine::Mn2 => names.extend([STANDBY_NAME.to_owned(), format!("{STANDBY_NAME}.{DOMAIN}")]),
+            _ => {}
+        }
+        text += &format!("{} {}\n", names.join(","), key.public);
+    }
+    text
+}
+
+/// The program and the passwords of the BMCs: where hamn may run.
+pub(crate) fn operator(upper: &Upper, program: &Path) -> Result<()> {
+    upper.hard_link(PROGRAM, program)?;
+    upper.folder_of((0, 0), "/etc/hamn", 0o700)?;
+    for machine in Machine::PAIR {
+        upper.file(&password_file(machine), 0o600, &format!("{}\n", bmc::PASSWORD))?;
+    }
+    Ok(())
+}
+
+/// What only a management node has: xCAT, services at boot, crontabs.
+pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) -> Result<()> {
+    for (dir, names) in [("bin", BIN), ("sbin", SBIN)] {
+        for name in names {
+            let text = format!("#!/bin/sh\nexec {PROGRAM} standin {name} \"$@\"\n");
+            upper.file(&format!("/opt/xcat/{dir}/{name}"), 0o755, &text)?;
+        }
+    }
+    upper.file(
+        "/etc/init.d/xcatd",
+        0o755,
+        &format!(
+            "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: xcatd\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n\
+             # Short-Description: xcatd\n### END INIT INFO\nexec {PROGRAM} standin xcatd \"$@\"\n"
+        ),
+    )?;
+    upper.file("/etc/init.d/isc-dhcp-server", 0o755, &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"))?;
+    upper.file("/etc/xCATMN", 0o644, "")?;
+    upper.file(
+        "/etc/profile.d/xcat.sh",
+        0o644,
+        "export XCATROOT=/opt/xcat\nPATH=/opt/xcat/bin:/opt/xcat/sbin:$PATH\n",
+    )?;
+    let host = if machine == Machine::Mn1 { SERVICE_ADDRESS.to_owned() } else { machine.address(Nic::Eth0) };
+    upper.folder_of((0, 0), "/etc/xcat", 0o755)?;
+    upper.file(
+        "/etc/xcat/cfgloc",
+        0o600,
+        &format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD),
+    )?;
+    for dir in
+        ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat", "/install", "/tftpboot", "/etc/dhcp"]
+    {
+        upper.folder(dir)?;
+    }
+    let program = format!("{}/pg_restore", server.bin_dir());
+    let owner = super::rootfs::account("postgres")?;
+    if machine == Machine::Mn1 {
+        upper.at_boot(&["cron", "postgresql", "isc-dhcp-server", "xcatd"])?;
+        // The jobs of the published procedure, with the fifth time field that it forgot (trap 27).
+        crontab(
+            upper,
+            "root",
+            0,
+            &format!(
+                "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert /etc/xcat/hostkeys {STANDBY_NAME}:/etc/xcat\n\
+                 0 1 * * * /usr/bin/rsync -az $HOME/.xcat {STANDBY_NAME}:$HOME/\n\
+                 0 2 * * * /usr/bin/rsync -az /install {STANDBY_NAME}:/\n\
+                 0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf {STANDBY_NAME}:/etc/\n\
+                 0 4 * * * /usr/bin/scp /tmp/xcatdb {STANDBY_NAME}:/tmp/\n"
+            ),
+        )?;
+        let dump = format!("0 3 * * * {}/pg_dump -f /tmp/xcatdb -F t xcatdb\n", server.bin_dir());
+        crontab(upper, "postgres", owner.0, &dump)
+    } else {
+        upper.at_boot(&["cron", "postgresql"])?;
+        // Trap 22: goes on after a promotion and puts yesterday's dump over the live database.
+        crontab(upper, "postgres", owner.0, &format!("0 5 * * * {program} -d xcatdb -c /tmp/xcatdb\n"))
+    }
+}
+
+/// A crontab as `crontab` installs it.
+fn crontab(upper: &Upper, user: &str, uid: u32, lines: &str) -> Result<()> {
+    let group = upper.folder("/var/spool/cron/crontabs")?;
+    let gid = std::fs::metadata(&group).map_or(0, |m| std::os::unix::fs::MetadataExt::gid(&m));
+    upper.file_of((uid, gid), &format!("/var/spool/cron/crontabs/{user}"), 0o600, lines)
+}

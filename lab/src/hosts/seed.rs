@@ -1,0 +1,103 @@
+//! The small cluster that the xCAT database of a new lab holds.
+
+use std::fmt::Write as _;
+
+use crate::xcat::{TABLES, table};
+
+use super::{
+    database::ROLE,
+    machine::{DOMAIN, Machine, Nic, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME},
+};
+
+/// Nodes of the seed, the service node not counted.
+pub const COMPUTE_NODES: u32 = 8;
+
+/// Text in SQL's quotes.
+pub(crate) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn insert(sql: &mut String, name: &str, values: &[(&str, &str)]) {
+    let known = table(name).expect("a table of the schema");
+    let columns: Vec<String> = values
+        .iter()
+        .map(|(c, _)| format!("\"{}\"", known.columns[known.column(c).expect("a column of the schema")]))
+        .collect();
+    let texts: Vec<String> = values.iter().map(|(_, v)| quote(v)).collect();
+    let _ = writeln!(sql, "INSERT INTO {name} ({}) VALUES ({});\n", columns.join(", "), texts.join(", "));
+}
+
+/// Statements with an empty line after each, as a single-user server wants them.
+pub(crate) fn sql() -> String {
+    let mut sql = String::new();
+    for t in TABLES {
+        let columns: Vec<String> = t.columns.iter().map(|c| format!("\"{c}\" text")).collect();
+        let _ =
+            writeln!(sql, "CREATE TABLE {} ({}, PRIMARY KEY (\"{}\"));\n", t.name, columns.join(", "), t.columns[0]);
+        let _ = writeln!(sql, "ALTER TABLE {} OWNER TO {ROLE};\n", t.name);
+    }
+    for (key, value) in [
+        ("master", SERVICE_ADDRESS),
+        ("nameservers", SERVICE_ADDRESS),
+        ("domain", DOMAIN),
+        ("dhcpinterfaces", "mn|eth0"),
+        ("installdir", "/install"),
+        ("tftpdir", "/tftpboot"),
+        ("xcatdport", "3001"),
+        ("xcatiport", "3002"),
+        ("timezone", "Etc/UTC"),
+    ] {
+        insert(&mut sql, "site", &[("key", key), ("value", value)]);
+    }
+    insert(
+        &mut sql,
+        "networks",
+        &[
+            ("netname", "cluster"),
+            ("net", "10.77.0.0"),
+            ("mask", "255.255.255.0"),
+            ("mgtifname", "eth0"),
+            ("tftpserver", SERVICE_ADDRESS),
+            ("nameservers", SERVICE_ADDRESS),
+            ("domain", DOMAIN),
+        ],
+    );
+    for (priority, name) in [("1", "root"), ("1.2", SERVICE_NAME), ("1.3", STANDBY_NAME)] {
+        let rule = if name == "root" { "allow" } else { "trusted" };
+        insert(&mut sql, "policy", &[("priority", priority), ("name", name), ("rule", rule)]);
+    }
+    insert(
+        &mut sql,
+        "osimage",
+        &[
+            ("imagename", "debian12-x86_64-netboot-compute"),
+            ("imagetype", "linux"),
+            ("osname", "Linux"),
+            ("osvers", "debian12"),
+            ("osarch", "x86_64"),
+            ("profile", "compute"),
+            ("provmethod", "netboot"),
+            ("rootimgdir", "/install/netboot/debian12/x86_64/compute"),
+        ],
+    );
+    let sn1 = Machine::Sn1;
+    node(&mut sql, sn1.name(), "service,all", &sn1.address(Nic::Eth0), &sn1.mac(Nic::Eth0), "");
+    for n in 1..=COMPUTE_NODES {
+        let (address, mac) = (format!("10.77.0.{}", 100 + n), format!("02:00:0a:4d:00:{:02x}", 100 + n));
+        node(&mut sql, &format!("cn{n:02}"), "compute,all", &address, &mac, sn1.name());
+    }
+    sql
+}
+
+fn node(sql: &mut String, name: &str, groups: &str, address: &str, mac: &str, service_node: &str) {
+    insert(sql, "nodelist", &[("node", name), ("groups", groups)]);
+    insert(sql, "hosts", &[("node", name), ("ip", address)]);
+    insert(sql, "mac", &[("node", name), ("interface", "eth0"), ("mac", mac)]);
+    insert(sql, "nodehm", &[("node", name), ("power", "ipmi"), ("mgt", "ipmi"), ("cons", "ipmi")]);
+    insert(
+        sql,
+        "noderes",
+        &[("node", name), ("netboot", "xnba"), ("xcatmaster", SERVICE_ADDRESS), ("servicenode", service_node)],
+    );
+    insert(sql, "chain", &[("node", name), ("currstate", "boot")]);
+}

@@ -1,0 +1,129 @@
+//! The programs of the practice hosts: xCAT's commands, xcatd, and what a BMC calls to switch a machine. All are one program, called as
+//! `PROGRAM standin NAME ARGUMENTS…`; what they say and how they lie is decided in [`crate::xcat`].
+
+mod daemon;
+mod database;
+mod dhcpd;
+mod node;
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    hosts::{Lab, Machine, Power, PowerAction, poll, terminate},
+    xcat::{self, Reply},
+};
+
+use node::Node;
+
+/// Each call of a stand-in leaves a line here: milliseconds, name, arguments. So effects are counted.
+pub const CALLS: &str = "/var/log/xcat-calls";
+
+/// Plays the program `name`; its exit code. Does not return where the real one hangs.
+pub fn main(name: &str, args: &[String]) -> i32 {
+    match name {
+        "bmc" => bmc(args),
+        daemon::LISTENER => daemon::main(),
+        daemon::HELPER => daemon::helper(args),
+        dhcpd::SERVER => dhcpd::main(),
+        "dhcpd" => {
+            count(name, args);
+            dhcpd::control(args.first().map_or("", String::as_str))
+        }
+        _ => {
+            count(name, args);
+            let words: Vec<&str> = args.iter().map(String::as_str).collect();
+            let env: Vec<(String, String)> = std::env::vars().filter(|(k, _)| k.starts_with("XCAT")).collect();
+            answer(&daemon::ask(name, &words, &env).unwrap_or_else(|| {
+                let mut node = if name == "xcatd" { Node::service() } else { Node::client() };
+                xcat::call(name, &words, &env, &mut node)
+            }))
+        }
+    }
+}
+
+/// This program under another title. Neither its output nor its children keep the caller's open.
+fn spawn(title: &str, args: &[&str], stdin: Stdio, stdout: Stdio) -> io::Result<Child> {
+    Command::new("/proc/self/exe")
+        .arg0(title)
+        .arg("standin")
+        .args(args)
+        .current_dir("/")
+        .process_group(0)
+        .stdin(stdin)
+        .stdout(stdout)
+        .stderr(Stdio::null())
+        .spawn()
+}
+
+/// The process that a file of its number names, if it still bears the title.
+fn running(pid_file: &str, title: &str) -> Option<i32> {
+    let pid: i32 = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
+    fs::read(format!("/proc/{pid}/cmdline")).ok()?.starts_with(title.as_bytes()).then_some(pid)
+}
+
+/// Ends that process and waits for it.
+fn stop(pid_file: &str, title: &str) {
+    if let Some(pid) = running(pid_file, title) {
+        terminate(pid);
+        poll(Duration::from_secs(5), || running(pid_file, title).is_none());
+    }
+    let _ = fs::remove_file(pid_file);
+}
+
+/// Says what a command says, and ends or hangs as it does.
+fn answer(reply: &Reply) -> i32 {
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    // Nobody listens any more: nothing to be done about it.
+    let _ = out.write_all(reply.stdout.as_bytes()).and_then(|()| out.flush());
+    let _ = err.write_all(reply.stderr.as_bytes());
+    if reply.hangs {
+        loop {
+            thread::sleep(Duration::from_secs(3600));
+        }
+    }
+    reply.exit
+}
+
+fn count(name: &str, args: &[String]) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis());
+    let line = format!("{now} {name} {}\n", args.join(" "));
+    // Counting must not change what is counted.
+    let _ = fs::OpenOptions::new().append(true).create(true).open(CALLS).and_then(|mut f| f.write_all(line.as_bytes()));
+}
+
+/// `bmc DIR MACHINE get power`, `bmc DIR MACHINE set power 0|1`: what `ipmi_sim` calls.
+fn bmc(args: &[String]) -> i32 {
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let [dir, machine, rest @ ..] = words.as_slice() else { return 2 };
+    let result = Lab::open(Path::new(dir)).and_then(|lab| {
+        let machine: Machine = machine.parse()?;
+        let action = match rest {
+            ["set", "power", "0"] => PowerAction::Off,
+            ["set", "power", _] => PowerAction::On,
+            ["set", "reset", _] => PowerAction::Cycle,
+            _ => PowerAction::Status,
+        };
+        lab.power(machine, action)
+    });
+    let (mut out, mut err) = (io::stdout(), io::stderr());
+    match result {
+        Ok(power) => {
+            if let ["get", what, ..] = rest {
+                let _ = writeln!(out, "{what}:{}", u8::from(power == Power::On));
+            }
+            0
+        }
+        Err(e) => {
+            let _ = writeln!(err, "{e}");
+            1
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The command line as a person or a program meets it: help, exit codes, errors, output.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use clap::CommandFactory;
+use hamn::cli::{Cli, Exit};
+
+/// The program with the sample configuration and a state folder of its own.
+fn hamn(state: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hamn"))
+        .args(arguments)
+        .env("HAMN_CONFIG", concat!(env!("CARGO_MANIFEST_DIR"), "/docs/hamn.toml"))
+        .env("HAMN_STATE_DIR", state)
+        .env_remove("HAMN_LOG")
+        .output()
+        .unwrap()
+}
+
+fn exit(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn said(output: &Output) -> (String, String) {
+    (String::from_utf8(output.stdout.clone()).unwrap(), String::from_utf8(output.stderr.clone()).unwrap())
+}
+
+fn help(command: &clap::Command, path: &str, out: &mut String) {
+    let mut shown = command.clone().term_width(100);
+    out.push_str(&format!("===== {path} --help\n{}\n\n", shown.render_long_help().to_string().trim_end()));
+    for sub in command.get_subcommands() {
+        help(sub, &format!("{path} {}", sub.get_name()), out);
+    }
+}
+
+#[test]
+fn help_of_every_subcommand() {
+    let mut root = Cli::command();
+    root.build();
+    let mut text = String::new();
+    help(&root, "hamn", &mut text);
+    insta::assert_snapshot!("help", text);
+}
+
+#[test]
+fn exit_codes_are_never_renumbered() {
+    let codes: Vec<(u8, &str)> = Exit::ALL.iter().map(|e| (e.code(), e.word())).collect();
+    assert_eq!(codes, [(0, "done"), (1, "failure"), (2, "usage"), (3, "refused"), (4, "unfinished"), (5, "unknown")]);
+}
+
+#[test]
+fn a_wrong_command_line_is_2_and_help_is_0() {
+    let state = tempfile::tempdir().unwrap();
+    assert_eq!(exit(&hamn(state.path(), &["--help"])), 0);
+    assert_eq!(exit(&hamn(state.path(), &["--version"])), 0);
+    assert_eq!(exit(&hamn(state.path(), &[])), 2);
+    assert_eq!(exit(&hamn(state.path(), &["fly"])), 2);
+    let unknown = hamn(state.path(), &["workflow", "show", "teleport"]);
+    assert_eq!(exit(&unknown), 2);
+    assert!(said(&unknown).1.contains("failover, switchover"), "{unknown:?}");
+}
+
+#[test]
+fn errors_have_three_lines_or_are_json() {
+    let state = tempfile::tempdir().unwrap();
+    let arguments = ["config", "check", "--config", "/nonexistent/hamn.toml"];
+    let plain = hamn(state.path(), &arguments);
+    assert_eq!(exit(&plain), 3);
+    let (stdout, stderr) = said(&plain);
+    assert_eq!(stdout, "");
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{stderr}");
+    for (line, label) in lines.iter().zip(["error: ", "detail: ", "next:   "]) {
+        assert!(line.starts_with(label), "{stderr}");
+    }
+    assert!(!stderr.contains('\x1b'), "colours in a pipe");
+
+    let json = hamn(state.path(), &[&arguments[..], &["--json"]].concat());
+    assert_eq!(exit(&json), 3);
+    let error: serde_json::Value = serde_json::from_slice(&json.stderr).unwrap();
+    assert_eq!(error["error"]["class"], "refused");
+    assert_eq!(error["error"]["exit"], 3);
+    assert!(error["error"]["next"].as_str().unwrap().contains("--config"), "{error}");
+}
+
+#[test]
+fn commands_that_only_look_leave_nothing_behind() {
+    let state = tempfile::tempdir().unwrap();
+    let dir = state.path().join("state");
+    for arguments in [
+        &["plan", "failover", "--target", "mn-b"][..],
+        &["plan", "switchover", "--target", "mn-b", "--scripts"],
+        &["plan", "failover", "--target", "mn-b", "--json"],
+        &["journal", "list"],
+        &["workflow", "list"],
+        &["workflow", "show", "failover"],
+        &["config", "show"],
+    ] {
+        let output = hamn(&dir, arguments);
+        assert_eq!(exit(&output), 0, "{arguments:?}: {output:?}");
+        assert!(!output.stdout.is_empty(), "{arguments:?}");
+        assert!(!dir.exists(), "{arguments:?} made {}", dir.display());
+    }
+    let show = hamn(&dir, &["journal", "show"]);
+    assert_eq!(exit(&show), 3, "{show:?}");
+    assert!(!dir.exists());
+}
+
+#[test]
+fn a_plan_marks_the_pivot_and_names_every_command() {
+    let state = tempfile::tempdir().unwrap();
+    let (text, _) = said(&hamn(state.path(), &["plan", "failover", "--target", "mn-b"]));
+    assert_eq!(text.matches("PIVOT").count(), 1, "{text}");
+    let pivot = text.find("PIVOT").unwrap();
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("no {words:?} in\n{text}"));
+    assert!(at("fence_ipmilan") < pivot, "fencing comes before the pivot");
+    assert!(at("pg_promote") > pivot, "promotion is the pivot");
+    assert!(text.contains("arping"), "{text}");
+    assert!(text.contains("first line of /etc/hamn/bmc-a.password"), "a secret is named by its file");
+
+    let (json, _) = said(&hamn(state.path(), &["plan", "failover", "--target", "mn-b", "--json"]));
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(plan["target"], "mn-b");
+    let pivots = plan["transitions"].as_array().unwrap().iter().filter(|t| t["kind"] == "Pivot").count();
+    assert_eq!(pivots, 1);
+    let (again, _) = said(&hamn(state.path(), &["plan", "failover", "--target", "mn-b", "--json"]));
+    assert_eq!(json, again, "a plan of the same facts is the same to the byte");
+    let (other, _) = said(&hamn(state.path(), &["plan", "failover", "--target", "mn-a", "--json"]));
+    let other: serde_json::Value = serde_json::from_str(&other).unwrap();
+    assert_ne!(plan["id"], other["id"]);
+}
+
+#[test]
+fn a_plan_without_a_target_on_a_third_machine_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    let output = hamn(state.path(), &["plan", "failover"]);
+    assert_eq!(exit(&output), 3, "{output:?}");
+    assert!(said(&output).1.contains("--target mn-a or --target mn-b"), "{output:?}");
+    let output = hamn(state.path(), &["plan", "failover", "--target", "aixmn1"]);
+    assert_eq!(exit(&output), 3, "a host name is no machine: {output:?}");
+}
+
+#[test]
+fn completions_and_manual_are_made_for_every_subcommand() {
+    let state = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = hamn(state.path(), &["completions", shell]);
+        assert_eq!(exit(&output), 0);
+        let (script, _) = said(&output);
+        assert!(script.contains("journal") && script.contains("switchover") | script.contains("resume"), "{shell}");
+        if shell == "bash" {
+            let path = state.path().join("hamn.bash");
+            fs::write(&path, &script).unwrap();
+            let check = Command::new("bash").arg("-n").arg(&path).output().unwrap();
+            assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+        }
+    }
+    let dir = state.path().join("man");
+    assert_eq!(exit(&hamn(state.path(), &["man", "--out", dir.to_str().unwrap()])), 0);
+    let mut root = Cli::command();
+    root.build();
+    for sub in root.get_subcommands().filter(|c| !c.is_hide_set()) {
+        let page = fs::read_to_string(dir.join(format!("hamn-{}.1", sub.get_name()))).unwrap();
+        assert!(page.contains(".TH"), "{}", sub.get_name());
+    }
+    assert!(!dir.join("hamn-standin.1").exists(), "what is hidden has no page");
+    assert_eq!(exit(&hamn(state.path(), &["man", "journal-verify"])), 0);
+    assert_eq!(exit(&hamn(state.path(), &["man", "nonsense"])), 2);
+}

@@ -1,0 +1,278 @@
+//! A sample pair, contexts, and machines that answer scripts from a list of captured outputs.
+#![allow(unreachable_pub, reason = "a module of test binaries")]
+#![allow(missing_docs, reason = "names say it")]
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use journal_schema::{Channel, DatabaseRole, Fact, RunId, Tri};
+use workflows::{
+    Action, ActionResult, Command, Context, Known, Output, Request, Script,
+    model::{Fence, Node, NodeId, Pair, Postgres, Service, Xcat},
+};
+
+pub const RUN: RunId = RunId(0x0123_4567_89ab_cdef);
+pub const SYSTEM: &str = "7411000000000000001";
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+fn node(letter: char, number: u8, interface: &str) -> Node {
+    let option = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    Node {
+        name: format!("mn-{letter}"),
+        addresses: vec![format!("10.77.0.{number}"), format!("10.78.0.{number}")],
+        ssh_port: 22,
+        ssh_user: "root".into(),
+        host_keys: vec!["ssh-ed25519 AAAA".into()],
+        machine_id: format!("{:032x}", 0xa000 + u32::from(number)),
+        interface: interface.into(),
+        fence: Fence::Agent {
+            agent: "fence_ipmilan".into(),
+            options: vec![
+                option("ip", &format!("10.79.0.{number}")),
+                option("username", "hamn"),
+                option("lanplus", "1"),
+                option("cipher", "3"),
+            ],
+            password_file: Some(format!("/etc/hamn/bmc-{letter}")),
+            guid: Some(format!("31303043-534d-2500-90d8-7a0000000{number:03}")),
+        },
+    }
+}
+
+pub fn pair() -> Pair {
+    Pair {
+        name: "practice".into(),
+        service: Service {
+            host_name: "mn1".into(),
+            standby_host_name: "mn2".into(),
+            address: "10.77.0.10".into(),
+            prefix: 24,
+        },
+        nodes: [node('a', 11, "eth0"), node('b', 12, "ens3")],
+        witnesses: Vec::new(),
+        database: Postgres {
+            database: "xcatdb".into(),
+            user: "xcatadm".into(),
+            port: 5432,
+            os_user: "postgres".into(),
+            data_dir: "/var/lib/postgresql/15/main".into(),
+            config_dir: "/etc/postgresql/15/main".into(),
+            bin_dir: "/usr/lib/postgresql/15/bin".into(),
+            control: words("pg_ctlcluster 15 main {action}"),
+            client_network: "10.77.0.0/24".into(),
+        },
+        xcat: Xcat {
+            root: "/opt/xcat".into(),
+            cfgloc: "/etc/xcat/cfgloc".into(),
+            control: words("service xcatd {action}"),
+            dns: true,
+            dhcp: true,
+            conserver: true,
+            call_timeout_s: 30,
+            min_nodes_percent: 90,
+        },
+        node_dir: "/var/lib/hamn".into(),
+        max_clock_offset_ms: 5_000,
+    }
+}
+
+pub fn request() -> Request {
+    Request { target: NodeId::B, accept_unknown_loss: false, operator: "olga".into(), host: "admin".into() }
+}
+
+/// Owns what a context borrows.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    pub pair: Pair,
+    pub known: Known,
+    pub request: Request,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self { pair: pair(), known: Known::default(), request: request() }
+    }
+
+    /// With the evidence of a look at a healthy pair; mn-b is the standby.
+    pub fn informed() -> Self {
+        let mut desk = Self::new();
+        desk.learn(&observed());
+        desk
+    }
+
+    pub fn learn(&mut self, facts: &[Fact]) -> &mut Self {
+        for fact in facts {
+            self.known.learn(fact);
+        }
+        self
+    }
+
+    pub fn context(&self) -> Context<'_> {
+        Context { pair: &self.pair, known: &self.known, request: &self.request, run: RUN }
+    }
+}
+
+/// The evidence of a healthy pair.
+pub fn observed() -> Vec<Fact> {
+    let name = |n: &str| n.to_owned();
+    let position = |node: &str, written, received| Fact::LogPosition {
+        node: node.to_owned(),
+        written,
+        received,
+        replayed: received,
+        last_commit_ms: received.map(|_| 1_768_478_460_000),
+        last_message_ms: received.map(|_| 1_768_478_460_900),
+    };
+    let mut facts = Vec::new();
+    for (node, host, role, number) in
+        [("mn-a", "mn1", DatabaseRole::Primary, 11_u32), ("mn-b", "mn2", DatabaseRole::Standby, 12)]
+    {
+        let primary = role == DatabaseRole::Primary;
+        facts.extend([
+            Fact::Answers { node: name(node), channel: Channel::Ssh, answer: Tri::Yes },
+            Fact::Identity {
+                node: name(node),
+                machine_id: format!("{:032x}", 0xa000 + number),
+                boot_id: "b".repeat(32),
+                host_name: name(host),
+            },
+            Fact::Database { node: name(node), role, system_id: name(SYSTEM), timeline: 1 },
+            Fact::HoldsAddress {
+                node: name(node),
+                address: name("10.77.0.10"),
+                holds: if primary { Tri::Yes } else { Tri::No },
+            },
+            Fact::Service {
+                node: name(node),
+                service: name("xcatd"),
+                running: if primary { Tri::Yes } else { Tri::No },
+                at_boot: Tri::No,
+            },
+            Fact::Service {
+                node: name(node),
+                service: name("dhcpd"),
+                running: if primary { Tri::Yes } else { Tri::No },
+                at_boot: Tri::Unknown,
+            },
+            Fact::ClusterNodes { node: name(node), count: 12 },
+            Fact::Epoch { node: name(node), epoch: 3 },
+            Fact::Claimed { node: name(node), claim: String::new() },
+            Fact::Note { node: name(node), key: name("listen_addresses"), value: name("*") },
+            Fact::Note {
+                node: name(node),
+                key: name("cfgloc"),
+                value: format!("Pg:dbname=xcatdb;host=10.77.0.{}", if primary { 10 } else { 12 }),
+            },
+        ]);
+    }
+    facts.extend([
+        position("mn-a", Some(50_331_808), None),
+        position("mn-b", None, Some(50_331_808)),
+        Fact::Note { node: name("mn-a"), key: name("streaming standbys"), value: name("1") },
+        Fact::Note { node: name("mn-a"), key: name("synchronous standbys"), value: name("0") },
+        Fact::ScheduledJob {
+            node: name("mn-b"),
+            holder: name("/var/spool/cron/crontabs/postgres"),
+            line: name(RESTORE_LINE),
+            armed: Tri::Yes,
+        },
+        Fact::ScheduledJob {
+            node: name("mn-a"),
+            holder: name("/var/spool/cron/crontabs/root"),
+            line: name(PUSH_LINE),
+            armed: Tri::Yes,
+        },
+    ]);
+    facts
+}
+
+pub const RESTORE_LINE: &str = "0 5 * * * /var/lib/pgsql/bin/pg_restore -d xcatdb -c /tmp/xcatdb";
+pub const PUSH_LINE: &str = "0 2 * * * /usr/bin/rsync -az /install mn2:/";
+
+pub fn ran(exit: i32, stdout: &str, stderr: &str) -> ActionResult {
+    ActionResult { exit: Some(exit), stdout: stdout.into(), stderr: stderr.into() }
+}
+
+pub fn ok(stdout: &str) -> ActionResult {
+    ran(0, stdout, "")
+}
+
+/// Of one result.
+pub fn output(results: impl IntoIterator<Item = ActionResult>) -> Output {
+    Output { results: results.into_iter().collect(), sent_ms: 1_768_478_461_000, took_ms: 200 }
+}
+
+/// A machine that answers by what its calls contain; the last matching rule counts, and a call without a rule is not found.
+#[derive(Debug, Clone, Default)]
+pub struct Machine(Vec<(String, ActionResult)>);
+
+impl Machine {
+    /// To a call whose words, joined, contain `text`, this answer.
+    #[must_use]
+    pub fn says(mut self, text: &str, answer: ActionResult) -> Self {
+        self.0.push((text.to_owned(), answer));
+        self
+    }
+
+    pub fn answer(&self, script: &Script) -> Output {
+        output(script.actions.iter().map(|(action, _)| match action {
+            Action::Run(command) | Action::WaitUntil { command, .. } => self.call(command),
+            _ => ok(""),
+        }))
+    }
+
+    fn call(&self, command: &Command) -> ActionResult {
+        let words = command.argv.join(" ");
+        let rule = self.0.iter().rev().find(|(text, _)| words.contains(text.as_str()));
+        rule.map_or_else(|| ran(127, "", "sh: 1: not found\n"), |(_, answer)| answer.clone())
+    }
+}
+
+pub const NO_FILE: &str = "cat: /var/lib/hamn/claim/text: No such file or directory\n";
+pub const SITE: &str =
+    "#key,value,comments,disable\n\"blademaxp\",\"64\",,\n\"domain\",\"cluster.test\",,\n\"master\",\"10.77.0.10\",,\n";
+
+/// The standby of a healthy pair.
+pub fn standby() -> Machine {
+    Machine::default()
+        .says("date", ok("1768478461100000000\n"))
+        .says("/etc/machine-id", ok("0000000000000000000000000000a00c\n"))
+        .says("boot_id", ok("0b3d0a5e-7a4c-4f6e-9d43-1d4e6f3f1c11\n"))
+        .says("hostname", ok("mn2\n"))
+        .says("ip -o -4", ok("1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n2: ens3    inet 10.77.0.12/24 brd 10.77.0.255 scope global ens3\\       valid_lft forever preferred_lft forever\n"))
+        .says("pg_is_in_recovery", ok("standby|7411000000000000001|1\n"))
+        .says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000|1768478460900|streaming|1768478461000\n"))
+        .says("pg_current_wal_flush_lsn", ran(1, "", "ERROR:  recovery is in progress\nHINT:  WAL control functions cannot be executed during recovery.\n"))
+        .says("FROM nodelist", ok("12\n"))
+        .says("SHOW listen_addresses", ok("*\n"))
+        .says("crontabs", ok(&format!("/etc/crontab:SHELL=/bin/sh\n/var/spool/cron/crontabs/postgres:{RESTORE_LINE}\n:end\n")))
+        .says("/var/lib/hamn/epoch", ok("3\n"))
+        .says("/var/lib/hamn/claim/text", ran(1, "", NO_FILE))
+        .says("^xcatd: ", ok("0\n"))
+        .says("at-boot", ok("no\n"))
+        .says("kea-dhcp4)( |$)", ok("0\n"))
+        .says("pg_restore|restorexCATdb", ok("0\n"))
+        .says("s/|.*//p", ok("Pg:dbname=xcatdb;host=10.77.0.12\n"))
+        .says("LOWER_UP", ok("up\n"))
+        .says("arping -D", ok("ARPING 10.77.0.10 from 0.0.0.0 ens3\nSent 3 probes (3 broadcast(s))\nReceived 0 response(s)\n"))
+        .says("arping -f", ran(1, "ARPING 10.77.0.10 from 10.77.0.12 ens3\nSent 2 probes (2 broadcast(s))\nReceived 0 response(s)\n", ""))
+        .says("pg_isready", ran(2, "", ""))
+}
+
+/// The same machine in service.
+pub fn in_service() -> Machine {
+    standby()
+        .says("hostname", ok("mn1\n"))
+        .says("ip -o -4", ok("1: lo    inet 127.0.0.1/8 scope host lo\n2: ens3    inet 10.77.0.12/24 scope global ens3\n2: ens3    inet 10.77.0.10/24 scope global secondary ens3\n"))
+        .says("pg_is_in_recovery", ok("primary|7411000000000000001|2\n"))
+        .says("/var/lib/hamn/epoch", ok("4\n"))
+        .says("crontabs", ok(&format!("/etc/crontab:SHELL=/bin/sh\n/var/spool/cron/crontabs/postgres:#hamn:run-{RUN}: {RESTORE_LINE}\n:end\n")))
+        .says("tabdump", ok(SITE))
+        .says("xcatd-ready", ok("ready\n"))
+        .says("pg_isready", ran(0, "", ""))
+        .says("pg_hba_file_rules", ok("0\n"))
+        .says("cat /etc/postgresql/15/main/pg_hba.conf", ok("# TYPE DATABASE USER ADDRESS METHOD\nlocal all postgres peer\nhost all all 10.77.0.0/24 md5\n"))
+        .says("s/|.*//p", ok("Pg:dbname=xcatdb;host=10.77.0.10\n"))
+        .says("-C listen_addresses", ok("*\n"))
+}

@@ -1,0 +1,195 @@
+//! The pure functions: what is lost, what a crontab line does, what a number of nodes means.
+
+mod common;
+
+use common::{Desk, PUSH_LINE, RESTORE_LINE};
+use journal_schema::{Fact, Tri};
+use workflows::steps::{
+    loss::{View, bound, in_words},
+    read::{self, StandbyPosition},
+    schedules::{Surroundings, threat},
+    xcat::fewest_nodes,
+};
+
+const NOW: u64 = 1_768_478_461_000;
+
+fn position(
+    received: Option<u64>,
+    replayed: Option<u64>,
+    commit: Option<u64>,
+    message: Option<u64>,
+    streaming: bool,
+) -> StandbyPosition {
+    StandbyPosition { received, replayed, last_commit_ms: commit, last_message_ms: message, streaming, now_ms: NOW }
+}
+
+/// Primary: silent or its position. Standby: streaming or not, last commit or none, last message or none. Synchronous or not.
+#[test]
+fn t30_the_matrix_of_the_loss_bound() {
+    let (at, commit, message) = (Some(1_000_u64), Some(NOW - 9_000), Some(NOW - 500));
+    let view = |written, standby, synchronous| View { written, standby, synchronous };
+    for (view, expected, what) in [
+        (view(Some(1_000), position(at, at, commit, message, true), Tri::No), (Some(0), Some(0)), "alive, equal"),
+        (
+            view(Some(1_500), position(at, at, commit, message, true), Tri::No),
+            (Some(500), Some(9_000)),
+            "alive, behind",
+        ),
+        (
+            view(Some(1_500), position(at, at, commit, message, true), Tri::Yes),
+            (Some(0), Some(0)),
+            "synchronous and streaming",
+        ),
+        (
+            view(Some(1_500), position(at, at, commit, None, false), Tri::Yes),
+            (Some(500), Some(9_000)),
+            "synchronous, but no stream",
+        ),
+        (
+            view(Some(900), position(at, at, commit, None, false), Tri::No),
+            (Some(0), Some(0)),
+            "looked at a moment earlier",
+        ),
+        (
+            view(Some(1_500), position(Some(1_000), Some(1_200), commit, None, false), Tri::No),
+            (Some(300), Some(9_000)),
+            "replayed from an archive",
+        ),
+        (view(Some(1_500), position(None, None, None, None, false), Tri::No), (None, None), "never received"),
+        (view(None, position(at, at, commit, None, false), Tri::Unknown), (None, Some(9_000)), "dead"),
+        (
+            view(None, position(at, at, commit, message, true), Tri::Unknown),
+            (None, Some(9_000)),
+            "dead a moment ago: the commit bounds it, not the heartbeat",
+        ),
+        (
+            view(None, position(at, at, None, message, true), Tri::Unknown),
+            (None, Some(500)),
+            "dead, nothing replayed since the start",
+        ),
+        (view(None, position(Some(1_500), at, None, message, true), Tri::Unknown), (None, None), "dead, replay waits"),
+        (view(None, position(at, at, None, None, false), Tri::Unknown), (None, None), "dead, nothing known"),
+        (
+            view(None, position(at, at, Some(NOW + 2_000), None, false), Tri::Unknown),
+            (None, None),
+            "a commit of the future: clocks",
+        ),
+        (
+            view(None, position(at, at, commit, None, true), Tri::Yes),
+            (Some(0), Some(0)),
+            "synchronous by an earlier look",
+        ),
+    ] {
+        assert_eq!(bound(&view), expected, "{what}");
+    }
+    assert_eq!(in_words(Some(0), Some(0)), "nothing is lost");
+    assert_eq!(
+        in_words(None, Some(13_005)),
+        "at most an unknown number of bytes of database log and 13.005 s of commits are lost"
+    );
+}
+
+fn around() -> Surroundings {
+    Surroundings::of(&common::pair(), ["aixmn1", "aixmn2"])
+}
+
+/// The procedure's own lines, with the mistakes that its scan has: cron rejects some of them today, somebody repairs them tomorrow.
+#[test]
+fn t22_t27_the_lines_of_the_procedure() {
+    for line in [
+        "0 5 * * * /var/lib/pgsql/bin/pg_restore -d xcatdb -c /tmp/xcatdb",
+        "0 5 * * * /var/lib/pgsql/bin/pg restore -d xcatdb -c /tmp/xcatdb",
+        "0 4 * * * scp /tmp/xcatdb aixmn2:/tmp/",
+        "0 4 * * * gcp /tmp/xcatdb aixmn2:/tmp/",
+        "01 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert /etc/xcat/hostkeys aixmn2:/etc/xcat",
+        "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert aixmn2:/etc/xcat",
+        "01 * * * rsync —-az $HOME/.xcat aixmn2:$HOME/",
+        "0 2 * * * /usr/bin/rsync -az /install aixmn2:/",
+        "0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf aixmn2:/etc/",
+        RESTORE_LINE,
+        PUSH_LINE,
+    ] {
+        assert!(threat(line, &around()).is_some(), "{line}");
+    }
+}
+
+#[test]
+fn t24_t25_t26_other_lines_that_write() {
+    for line in [
+        "@daily root /usr/bin/pg_restore -1 -e -d xcatdb /srv/dump",
+        "*/5 * * * * root PGPASSFILE=/root/.pgpass /usr/bin/psql -d xcatdb -f /srv/dump.sql",
+        "*/5 * * * * postgres psql xcatdb < /srv/dump.sql",
+        "0 6 * * * root XCATBYPASS=1 /opt/xcat/sbin/restorexCATdb -p /srv/dump",
+        "30 1 * * * root rsync -az --delete root@mn2.cluster.test:/install/ /install/",
+        "30 1 * * * root rsync -az mirror:/xcat/install/ /install",
+        "30 1 * * * root rsync -az /install/ 10.77.0.12:/install/",
+        "30 1 * * * root rsync -az /install/ backup-alias:/install/",
+        "30 1 * * * root cd / && rsync -a -e 'ssh -p 2222' install \"root@10.78.0.12:/\"",
+        "15 * * * * root /usr/local/sbin/push-images mn2",
+        "0 0 1 1 * root db2 restore database XCATDB from /var/lib/db2/backup",
+        "0 3 * * 0 root test -x /usr/bin/rsync && rsync -a /etc/hosts mn2:/etc/",
+    ] {
+        assert!(threat(line, &around()).is_some(), "{line}");
+    }
+}
+
+#[test]
+fn what_does_not_write_is_left_alone() {
+    for line in [
+        "",
+        "   ",
+        "# 0 5 * * * pg_restore -d xcatdb -c /tmp/xcatdb",
+        "#hamn:run-0123456789abcdef: 0 5 * * * pg_restore -d xcatdb -c /tmp/xcatdb",
+        "SHELL=/bin/sh",
+        "MAILTO = root@mn2",
+        "17 * * * * root cd / && run-parts --report /etc/cron.hourly",
+        "0 3 * * * postgres /var/lib/pgsql/bin/pg_dump -f /tmp/xcatdb -F t xcatdb",
+        "0 4 * * * root rsync -az /home/ backup.example.org:/srv/home/",
+        "0 4 * * * root rsync -az files.example.org:/pub/ /srv/pub/",
+        "*/10 * * * * root psql -d xcatdb -c 'VACUUM'",
+        "25 6 * * * root test -x /usr/sbin/anacron || run-parts /etc/cron.daily",
+    ] {
+        assert_eq!(threat(line, &around()), None, "{line}");
+    }
+}
+
+#[test]
+fn a_listing_is_read_to_its_mark() {
+    let whole = common::ok("/etc/crontab:SHELL=/bin/sh\n/etc/cron.d/x:0 1 * * * root a:b c\n:end\n");
+    let lines = [("/etc/crontab", "SHELL=/bin/sh"), ("/etc/cron.d/x", "0 1 * * * root a:b c")];
+    assert_eq!(read::crontabs(&whole), Some(lines.to_vec()));
+    assert_eq!(read::crontabs(&common::ok(":end\n")), Some(Vec::new()), "a machine without crontabs");
+    for cut in ["", "/etc/crontab:SHELL=/bin/sh\n", "/etc/crontab:SHELL=/bin/sh\n:end", "/etc/crontab:SHELL"] {
+        assert_eq!(read::crontabs(&common::ok(cut)), None, "{cut:?}");
+    }
+}
+
+#[test]
+fn t52_the_fewest_nodes() {
+    let fewest = |counts: &[(&str, u64)]| {
+        let mut desk = Desk::new();
+        for (node, count) in counts {
+            desk.learn(&[Fact::ClusterNodes { node: (*node).into(), count: *count }]);
+        }
+        fewest_nodes(&desk.context())
+    };
+    assert_eq!(fewest(&[]), 1, "an empty database is never right");
+    assert_eq!(fewest(&[("mn-a", 100), ("mn-b", 91)]), 90, "by the one that has most");
+    assert_eq!(fewest(&[("mn-b", 12)]), 11);
+    assert_eq!(fewest(&[("mn-b", 0)]), 1);
+}
+
+#[test]
+fn positions_are_read() {
+    assert_eq!(read::lsn("0/3000028"), Some(0x300_0028));
+    assert_eq!(read::lsn("1/0"), Some(1 << 32));
+    for bad in ["", "0", "0/", "/0", "0/xyz", "123456789/0"] {
+        assert_eq!(read::lsn(bad), None, "{bad}");
+    }
+    let row = common::ok("50331808|50331808||1768478460900|streaming|1768478461000\n");
+    let position = read::standby_position(&row).unwrap();
+    assert_eq!((position.end(), position.last_commit_ms, position.streaming), (Some(50_331_808), None, true));
+    for bad in ["", "1|2|3|4|streaming\n", "1|2|x|4||5\n", "1|2|3|4||\n", "1|2|3|4||5\n1|2|3|4||5\n"] {
+        assert_eq!(read::standby_position(&common::ok(bad)), None, "{bad}");
+    }
+}
