@@ -32,7 +32,7 @@ use crate::{journal::Store, remote::Remote};
 pub use event::{Answer, Asker, Clock, Ending, Event, Observer, Question, SystemClock};
 use halt::Halt;
 use ledger::Ledger;
-pub use look::{Look, look};
+pub use look::{Look, Seen, look};
 
 /// Asks the engine to stop between steps. Cloned freely; there is no way back.
 #[derive(Debug, Clone, Default)]
