@@ -410,7 +410,8 @@ pub(crate) fn is_down(node: String) -> Judge {
             },
         ];
         match (role.role, control.state.as_str()) {
-            (DatabaseRole::Down, "shut down") => {
+            // In recovery: it was started since, by a reboot, and `standby.signal` kept it from writing.
+            (DatabaseRole::Down, "shut down" | "shut down in recovery") => {
                 Judgement::succeeded(format!("the database on {node} is shut down in order"), facts)
             }
             (DatabaseRole::Down, state) => {
