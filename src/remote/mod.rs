@@ -9,7 +9,17 @@ use journal_schema::Token;
 use thiserror::Error;
 use workflows::{Output, Place, Script};
 
+mod copy;
+mod exchange;
+mod fleet;
+mod job;
+mod local;
+mod master;
 pub mod simulated;
+mod ssh;
+
+pub use copy::Copies;
+pub use fleet::{Fleet, FleetError, Here};
 
 /// A job: a script under a token that was journaled before.
 #[derive(Debug, Clone, Copy)]

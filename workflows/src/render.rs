@@ -69,12 +69,10 @@ pub fn parse_frames(count: usize, nonce: &str, stdout: &[u8], stderr: &[u8]) -> 
         .collect()
 }
 
-/// Whether a stream of a rendered script has come to its end: its sender need not be waited for any longer, and a child that it left
-/// behind must not be (trap 72).
-pub fn is_complete(nonce: &str, stream: &[u8]) -> bool {
-    let last = format!("@@hamn {nonce} done\n");
-    // Nothing but a left child's output can follow, and there is no bound on that.
-    find(&stream[stream.len().saturating_sub(64 * 1024)..], last.as_bytes()).is_some()
+/// The last line of both streams of a rendered script: whoever reads it need not wait for the end of the stream, which a child that
+/// was left behind would put off for ever (trap 72).
+pub fn last_frame(nonce: &str) -> String {
+    format!("@@hamn {nonce} done\n")
 }
 
 /// The last line of an unfinished output that a person wants to see: no frames, no empty lines, no control characters.
@@ -138,13 +136,13 @@ fn library(script: &Script) -> String {
             _ => None,
         })
     };
-    let base = without_comments(part!("base.sh"));
-    let limit = without_comments(part!("limit.sh"));
+    let base = compact(part!("base.sh"));
+    let limit = compact(part!("limit.sh"));
     let mut text = if commands().any(|c| c.user.is_some()) {
         // The other user's shell needs them too.
         let library = base + &limit;
         format!("hamn_library={}\neval \"$hamn_library\"\n{}", quote(&library).unwrap_or_default(), {
-            without_comments(part!("user.sh"))
+            compact(part!("user.sh"))
         })
     } else if commands().next().is_some() {
         base + &limit
@@ -153,7 +151,7 @@ fn library(script: &Script) -> String {
     };
     let mut add = |needed: bool, part: &str| {
         if needed {
-            text.push_str(&without_comments(part));
+            text.push_str(&compact(part));
         }
     };
     let secret =
@@ -177,8 +175,8 @@ fn library(script: &Script) -> String {
     text
 }
 
-/// Without comment lines and indentation.
-fn without_comments(part: &str) -> String {
+/// Shell text without comment lines and indentation: some shells read a script from a pipe byte by byte.
+pub fn compact(part: &str) -> String {
     part.lines()
         .map(str::trim_start)
         .filter(|line| !line.starts_with('#'))
@@ -296,7 +294,7 @@ fn edit(path: &str, keep: Keep, absent: Absent, values: &[(&str, &String)], prog
     }
     let keep = i32::from(matches!(keep, Keep::Before));
     let absent = if matches!(absent, Absent::Fails) { 3 } else { 0 };
-    let _ = write!(text, "hamn_edit {} {keep} {absent} {}", absolute(path)?, quote(&without_comments(program))?);
+    let _ = write!(text, "hamn_edit {} {keep} {absent} {}", absolute(path)?, quote(&compact(program))?);
     Ok(text)
 }
 

@@ -1,93 +1,20 @@
-//! Rendered scripts, run for real in each shell.
+//! Rendered scripts, run for real in each shell: commands, users, time limits, secrets, what comes back.
 
 mod shells;
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     time::{Duration, Instant},
 };
 
-use proptest::prelude::*;
+use shells::{NONCE, at, each, one, read, root, run, run_with, run_without_timeout, sh, sh_c, shells};
 use workflows::{
-    Action, ActionResult, Command, Output, Script,
-    render::{NO_SECRET, REFUSED, is_complete, last_line, parse, render},
+    Action, Command, Script,
+    render::{NO_SECRET, REFUSED, last_frame, last_line, parse, render},
     script::StdinPart,
 };
-
-const NONCE: &str = "n0nce";
-
-fn run(shell: &str, script: &Script) -> Output {
-    run_with(shell, script, |c| c)
-}
-
-fn run_with(
-    shell: &str,
-    script: &Script,
-    change: impl FnOnce(&mut std::process::Command) -> &mut std::process::Command,
-) -> Output {
-    run_text(shell, script, &render(script, NONCE), change)
-}
-
-/// As on a machine that has no `timeout` and no `/proc`.
-fn run_without_timeout(
-    shell: &str,
-    script: &Script,
-    change: impl FnOnce(&mut std::process::Command) -> &mut std::process::Command,
-) -> Output {
-    let text = render(script, NONCE).replace("$(command -v timeout)", "").replace("/proc/uptime", "/nonexistent");
-    assert!(text.contains("hamn_timeout=\n"));
-    run_text(shell, script, &text, change)
-}
-
-fn run_text(
-    shell: &str,
-    script: &Script,
-    text: &str,
-    change: impl FnOnce(&mut std::process::Command) -> &mut std::process::Command,
-) -> Output {
-    let output = shells::sh_with(shell, text, change);
-    assert!(output.status.success(), "{shell}: {output:?}");
-    assert!(is_complete(NONCE, &output.stdout) && is_complete(NONCE, &output.stderr), "{shell}: {output:?}");
-    parse(script, NONCE, &output.stdout, &output.stderr)
-}
-
-fn sh_c(text: &str) -> Command {
-    Command::new(["sh", "-c", text])
-}
-
-fn one(shell: &str, action: Action) -> ActionResult {
-    run(shell, &Script::new().then(action)).results.remove(0)
-}
-
-fn each(test: impl Fn(&'static str, &Path)) {
-    for shell in shells::shells() {
-        let dir = tempfile::tempdir().unwrap();
-        test(shell, dir.path());
-        let left: Vec<_> = walk(dir.path()).into_iter().filter(|p| p.contains("/.hamn.")).collect();
-        assert!(left.is_empty(), "{shell}: left behind: {left:?}");
-    }
-}
-
-fn walk(dir: &Path) -> Vec<String> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(dir).unwrap().flatten() {
-        all.push(entry.path().display().to_string());
-        if entry.file_type().unwrap().is_dir() && entry.file_name() != "bin" {
-            all.extend(walk(&entry.path()));
-        }
-    }
-    all
-}
-
-fn at(dir: &Path, name: &str) -> String {
-    dir.join(name).to_str().unwrap().to_owned()
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(path).unwrap()
-}
 
 #[test]
 fn output_and_exit_code_of_each_command() {
@@ -136,7 +63,7 @@ fn a_text_that_arrives_cut_runs_nothing() {
         let text = render(&Script::new().run(Command::new(["touch", &touched])).run(sh_c(":")), NONCE);
         let start = text.find("hamn_script() {").unwrap();
         for end in (start..text.trim_end().len() - "hamn_script\nhamn_done".len()).step_by(7) {
-            shells::sh(shell, &text[..end]);
+            sh(shell, &text[..end]);
             assert!(!Path::new(&touched).exists(), "{shell}: cut at {end}");
         }
     });
@@ -164,7 +91,7 @@ fn t71_noise_does_not_confuse_and_a_cut_is_seen() {
         assert_eq!(got.results.iter().map(|r| r.exit).collect::<Vec<_>>(), {
             other.results.iter().map(|r| r.exit).collect::<Vec<_>>()
         });
-        let complete = is_complete(NONCE, &whole[..end]);
+        let complete = whole[..end].ends_with(last_frame(NONCE).as_bytes());
         assert!(!complete || got.at(1).exit == Some(7));
         assert!(got.at(1).exit.is_none() || got.at(1).exit == Some(7), "a cut number is no number");
     }
@@ -199,7 +126,7 @@ fn a_command_that_does_not_end_is_ended() {
         assert!(before.elapsed() < Duration::from_secs(60), "{shell}: waited for the program");
     };
     std::thread::scope(|scope| {
-        for shell in shells::shells() {
+        for shell in shells() {
             scope.spawn(move || test(shell, true));
             scope.spawn(move || test(shell, false));
         }
@@ -227,7 +154,7 @@ fn without_timeout_exit_codes_stdin_and_output_are_the_same() {
 
 #[test]
 fn as_another_user() {
-    if !shells::root() {
+    if !root() {
         return;
     }
     let test = |shell: &str, change: &dyn Fn(&mut std::process::Command)| {
@@ -258,7 +185,7 @@ fn as_another_user() {
 
 #[test]
 fn on_aix_su_knows_no_s_and_the_login_shell_may_be_any() {
-    if !shells::root() {
+    if !root() {
         return;
     }
     each(|shell, dir| {
@@ -376,276 +303,4 @@ fn waits_until_the_output_is_as_expected() {
         let got = one(shell, wait(sh_c("sleep 20 & echo 'a\nb'; "), "a\nb", 5));
         assert_eq!(got.exit, Some(0), "{shell}: {got:?}");
     });
-}
-
-#[test]
-fn writes_a_file_with_exactly_these_bytes() {
-    each(|shell, dir| {
-        let texts = [
-            "",
-            "x",
-            "no end",
-            "a\n",
-            "\n\n",
-            "it's \\ $(id) `id` \"\\n\" %s\r\n\t\u{1}é日",
-            &"long 'x'\n".repeat(20_000),
-        ];
-        for (n, content) in texts.into_iter().enumerate() {
-            let path = at(dir, &format!("new dir/it's/f{n}"));
-            let write = Action::WriteFile { path: path.clone(), mode: 0o640, content: content.into() };
-            let got = one(shell, write);
-            assert_eq!(got.exit, Some(0), "{shell}: {got:?}");
-            assert!(read(&path) == content, "{shell}: text {n}");
-            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640, "{shell}");
-        }
-        assert_eq!(fs::metadata(dir.join("new dir")).unwrap().mode() & 0o777, 0o700, "{shell}");
-        let path = at(dir, "a directory");
-        fs::create_dir(&path).unwrap();
-        let got = one(shell, Action::WriteFile { path, mode: 0o600, content: "x".into() });
-        assert_eq!(got.exit, Some(73), "{shell}");
-    });
-}
-
-#[test]
-fn a_full_disk_is_a_failure_and_leaves_the_old_file() {
-    each(|shell, dir| {
-        let path = at(dir, "f");
-        fs::write(&path, "old").unwrap();
-        let write = Action::WriteFile { path: path.clone(), mode: 0o600, content: "x".repeat(100_000) };
-        let limited = format!("ulimit -f 8\ntrap '' XFSZ\n{}", render(&Script::new().then(write.clone()), NONCE));
-        let output = shells::sh(shell, &limited);
-        let got = parse(&Script::new().then(write), NONCE, &output.stdout, &output.stderr);
-        assert_eq!(got.at(0).exit, Some(74), "{shell}: {got:?}");
-        assert_eq!(read(&path), "old", "{shell}");
-    });
-}
-
-fn replace(path: &str, prefix: &str, after: &str, until: &str, value: &str) -> Action {
-    Action::ReplaceInLines {
-        path: path.into(),
-        line_prefix: prefix.into(),
-        after: after.into(),
-        until: until.into(),
-        value: value.into(),
-    }
-}
-
-#[test]
-fn replaces_in_lines_and_keeps_the_rest() {
-    each(|shell, dir| {
-        let (path, before) = (at(dir, "postgresql.conf"), at(dir, "postgresql.conf.hamn-before"));
-        let text =
-            "# listen_addresses = 'x'\n  listen_addresses = 'a,b'  # here\nport = 5432\n\tlisten_addresses = 'c'";
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
-        if shells::root() {
-            std::os::unix::fs::chown(&path, Some(4321), Some(1234)).unwrap();
-        }
-        let inode = || fs::metadata(&path).unwrap().ino();
-        assert_eq!(one(shell, replace(&path, "nothing", "=", "", "x")).exit, Some(3), "{shell}");
-        assert_eq!(one(shell, replace(&path, "port", "no such text", "", "x")).exit, Some(3), "{shell}");
-        assert!(!Path::new(&before).exists() && read(&path) == text, "{shell}: nothing written");
-        let action = replace(&path, "listen_addresses", "= '", "'", "*\\&\\1");
-        assert_eq!(one(shell, action.clone()).exit, Some(0), "{shell}");
-        let want = "# listen_addresses = 'x'\n  listen_addresses = '*\\&\\1'  # here\nport = 5432\n\tlisten_addresses = '*\\&\\1'";
-        assert_eq!(read(&path), want, "{shell}");
-        assert_eq!(read(&before), text, "{shell}");
-        for p in [&path, &before] {
-            let meta = fs::metadata(p).unwrap();
-            assert_eq!(meta.mode() & 0o7777, 0o604, "{shell}: {p}");
-            assert!(!shells::root() || (meta.uid(), meta.gid()) == (4321, 1234), "{shell}: {p}");
-        }
-        let written = inode();
-        assert_eq!(one(shell, action).exit, Some(0), "{shell}");
-        assert_eq!(inode(), written, "{shell}: so already: not written");
-        assert_eq!(one(shell, replace(&path, "port", "= ", "", "5433")).exit, Some(0), "{shell}");
-        assert_eq!(read(&path), want.replace("5432", "5433"), "{shell}: to the end of the line");
-        assert_eq!(read(&before), text, "{shell}: the first one stays");
-        assert_eq!(one(shell, replace(&at(dir, "absent"), "", "", "", "x")).exit, Some(3), "{shell}");
-    });
-}
-
-#[test]
-fn edits_what_a_symbolic_link_leads_to() {
-    each(|shell, dir| {
-        fs::create_dir(dir.join("real")).unwrap();
-        fs::write(dir.join("real/it's -> f"), "a\n").unwrap();
-        std::os::unix::fs::symlink("real/it's -> f", dir.join("second")).unwrap();
-        std::os::unix::fs::symlink(dir.join("second"), dir.join("first")).unwrap();
-        let got = one(shell, Action::EnsureLine { path: at(dir, "first"), line: "b".into() });
-        assert_eq!(got.exit, Some(0), "{shell}: {got:?}");
-        assert_eq!(read(&at(dir, "real/it's -> f")), "a\nb\n", "{shell}");
-        assert!(dir.join("first").is_symlink() && dir.join("second").is_symlink(), "{shell}");
-        assert_eq!(read(&at(dir, "first.hamn-before")), "a\n", "{shell}");
-    });
-}
-
-#[test]
-fn ensures_a_line_once() {
-    each(|shell, dir| {
-        let path = at(dir, "it's a file");
-        for (text, line, want) in [
-            ("", "a", "a\n"),
-            ("a", "b", "a\nb\n"),
-            ("a\n", "it's $(id) \\n", "a\nit's $(id) \\n\n"),
-            ("1.0\n", "1", "1.0\n1\n"),
-            (" a\n", "a", " a\na\n"),
-        ] {
-            fs::write(&path, text).unwrap();
-            let action = Action::EnsureLine { path: path.clone(), line: line.into() };
-            for _ in 0..2 {
-                assert_eq!(one(shell, action.clone()).exit, Some(0), "{shell}");
-                assert_eq!(read(&path), want, "{shell}");
-            }
-        }
-        fs::write(&path, "x\nlast").unwrap();
-        assert_eq!(one(shell, Action::EnsureLine { path: path.clone(), line: "last".into() }).exit, Some(0), "{shell}");
-        assert_eq!(read(&path), "x\nlast", "{shell}");
-        assert_eq!(
-            one(shell, Action::EnsureLine { path: at(dir, "absent"), line: "x".into() }).exit,
-            Some(3),
-            "{shell}"
-        );
-    });
-}
-
-#[test]
-fn t22_comments_out_and_back() {
-    each(|shell, dir| {
-        let path = at(dir, "crontab");
-        let text = "MAILTO=root\n0 5 * * * pg_restore -d xcatdb -c /tmp/x\n# pg_restore\n0 1 * * * true";
-        fs::write(&path, text).unwrap();
-        let out = Action::CommentOut { path: path.clone(), contains: "pg_restore".into(), tag: "run-1".into() };
-        for _ in 0..2 {
-            assert_eq!(one(shell, out.clone()).exit, Some(0), "{shell}");
-            assert_eq!(read(&path), {
-                "MAILTO=root\n#hamn:run-1: 0 5 * * * pg_restore -d xcatdb -c /tmp/x\n#hamn:run-1: # pg_restore\n0 1 * * * true"
-            });
-        }
-        assert!(!dir.join("crontab.hamn-before").exists(), "cron would read it");
-        let other = Action::Uncomment { path: path.clone(), tag: "run-2".into() };
-        assert_eq!(one(shell, other).exit, Some(0), "{shell}");
-        assert!(read(&path).contains("#hamn:run-1: 0 5"), "{shell}: another's mark stays");
-        let back = Action::Uncomment { path: path.clone(), tag: "run-1".into() };
-        assert_eq!(one(shell, back).exit, Some(0), "{shell}");
-        assert_eq!(read(&path), text, "{shell}");
-        let absent = at(dir, "absent");
-        let script = Script::new()
-            .then(Action::CommentOut { path: absent.clone(), contains: "x".into(), tag: "t".into() })
-            .then(Action::Uncomment { path: absent, tag: "t".into() });
-        assert!(run(shell, &script).all_ok(), "{shell}");
-    });
-}
-
-#[test]
-fn t9_a_claim_is_held_by_one() {
-    each(|shell, dir| {
-        let path = at(dir, "state/claim's");
-        let claim = |content: &str| Action::Claim { path: path.clone(), content: content.into() };
-        let unclaim = |content: &str| Action::Unclaim { path: path.clone(), content: content.into() };
-        assert_eq!(one(shell, unclaim("a")).exit, Some(0), "{shell}: there is none");
-        assert!(!dir.join("state").exists(), "{shell}: and none is made");
-        assert_eq!(one(shell, claim("run 1\nby 'me'")).exit, Some(0), "{shell}");
-        assert_eq!(read(&format!("{path}/text")), "run 1\nby 'me'", "{shell}");
-        assert_eq!(one(shell, claim("run 1\nby 'me'")).exit, Some(0), "{shell}: again");
-        let got = one(shell, claim("run 2"));
-        assert_eq!((got.exit, got.stdout.as_str()), (Some(17), "run 1\nby 'me'"), "{shell}");
-        let got = one(shell, unclaim("run 2"));
-        assert_eq!((got.exit, got.stdout.as_str()), (Some(17), "run 1\nby 'me'"), "{shell}");
-        assert_eq!(one(shell, unclaim("run 1\nby 'me'")).exit, Some(0), "{shell}");
-        assert!(!Path::new(&path).exists(), "{shell}");
-        fs::create_dir(&path).unwrap();
-        let got = one(shell, claim("x"));
-        assert_eq!((got.exit, got.stdout.as_str()), (Some(17), ""), "{shell}: interrupted claims are unknown, so held");
-    });
-}
-
-#[test]
-fn t9_of_many_claims_at_once_one_wins() {
-    each(|shell, dir| {
-        let path = at(dir, "claim");
-        let exits: Vec<_> = std::thread::scope(|scope| {
-            let claims: Vec<_> = (0..8)
-                .map(|n| {
-                    let action = Action::Claim { path: path.clone(), content: format!("run {n}") };
-                    scope.spawn(move || {
-                        let script = Script::new().then(action);
-                        let nonce = format!("n{n}");
-                        let output = shells::sh(shell, &render(&script, &nonce));
-                        parse(&script, &nonce, &output.stdout, &output.stderr).results.remove(0).exit
-                    })
-                })
-                .collect();
-            claims.into_iter().map(|c| c.join().unwrap()).collect()
-        });
-        assert_eq!(exits.iter().filter(|e| **e == Some(0)).count(), 1, "{shell}: {exits:?}");
-        assert_eq!(exits.iter().filter(|e| **e == Some(17)).count(), 7, "{shell}: {exits:?}");
-    });
-}
-
-/// What `ReplaceInLines` means, said a second time.
-fn replaced(text: &str, prefix: &str, after: &str, until: &str, value: &str) -> Option<String> {
-    let mut found = false;
-    let lines: Vec<String> = text
-        .split('\n')
-        .enumerate()
-        .map(|(n, line)| {
-            let last_is_no_line = line.is_empty() && n + 1 == text.split('\n').count();
-            match line.find(after) {
-                Some(at) if !last_is_no_line && line.trim_start_matches([' ', '\t']).starts_with(prefix) => {
-                    found = true;
-                    let (head, rest) = line.split_at(at + after.len());
-                    let tail = if until.is_empty() { "" } else { rest.find(until).map_or("", |n| &rest[n..]) };
-                    format!("{head}{value}{tail}")
-                }
-                _ => line.to_owned(),
-            }
-        })
-        .collect();
-    found.then(|| lines.join("\n"))
-}
-
-fn bits() -> impl Strategy<Value = String> {
-    let bit =
-        prop::sample::select(vec!["a", "=", "'", "\\", "&", " ", "\t", "$(x)", "é", "%", "\"", "1", "\u{1}", "#"]);
-    prop::collection::vec(bit, 0..5).prop_map(|p| p.concat())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn edits_are_what_they_say(
-        lines in prop::collection::vec(bits(), 0..6), ended in any::<bool>(),
-        prefix in bits(), after in bits(), until in bits(), value in bits(),
-    ) {
-        let mut text = lines.join("\n");
-        if ended && !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let want = replaced(&text, &prefix, &after, &until, &value);
-        for shell in shells::shells() {
-            let path = at(dir.path(), "f");
-            fs::write(&path, &text).unwrap();
-            let got = one(shell, replace(&path, &prefix, &after, &until, &value));
-            prop_assert_eq!(got.exit, Some(if want.is_some() { 0 } else { 3 }), "{} {:?}", shell, got);
-            prop_assert_eq!(&read(&path), want.as_ref().unwrap_or(&text), "{}", shell);
-            let line = Action::EnsureLine { path: path.clone(), line: value.clone() };
-            prop_assert_eq!(one(shell, line).exit, Some(0));
-            let now = read(&path);
-            prop_assert!(now.lines().any(|l| l == value), "{}: {:?}", shell, now);
-            let out = Action::CommentOut { path: path.clone(), contains: after.clone(), tag: "t".into() };
-            let back = Action::Uncomment { path: path.clone(), tag: "t".into() };
-            prop_assert!(run(shell, &Script::new().then(out.clone()).then(out)).all_ok());
-            let marked = read(&path);
-            prop_assert_eq!(
-                marked.lines().filter(|l| l.starts_with("#hamn:t: ")).count(),
-                now.lines().filter(|l| l.contains(after.as_str())).count(),
-                "{}", shell
-            );
-            prop_assert!(run(shell, &Script::new().then(back)).all_ok());
-            prop_assert_eq!(read(&path), now, "{}", shell);
-        }
-    }
 }

@@ -1,0 +1,171 @@
+//! A shell on another machine. One connection is kept and used for everything; a dead one is replaced, by the next address.
+//!
+//! The script goes in on standard input of a plain `sh -s`, after the session was opened. So whatever fails before that has started
+//! nothing, and whatever fails after it is unknown, never failed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use openssh::Stdio;
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore},
+    time,
+};
+
+use super::{
+    exchange::{Broken, Raw, exchange, said},
+    master::{Den, Master, Target},
+};
+
+/// Sessions at once over one connection. sshd refuses the eleventh (MaxSessions 10), and those of calls whose time was over count
+/// until their remote shells end.
+const AT_ONCE: usize = 6;
+
+/// Longest wait for a session over a connection that is open: behind a pulled cable nothing says no.
+const OPEN_LIMIT: Duration = Duration::from_secs(9);
+
+/// A machine behind ssh.
+#[derive(Debug)]
+pub(super) struct Ssh {
+    den: Arc<Den>,
+    target: Target,
+    line: Mutex<Line>,
+    /// Held by whoever connects.
+    connecting: AsyncMutex<()>,
+    room: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    master: Option<Arc<Master>>,
+    /// Address to try first.
+    next: usize,
+}
+
+impl Ssh {
+    pub(super) fn new(den: Arc<Den>, target: Target) -> Self {
+        Self { den, target, line: Mutex::default(), connecting: AsyncMutex::default(), room: Semaphore::new(AT_ONCE) }
+    }
+
+    /// Runs `text` in a shell there. Everything within `limit`.
+    pub(super) async fn call(&self, text: &str, nonce: &str, limit: Duration) -> Result<Raw, Broken> {
+        let until = Instant::now() + limit;
+        let room = time::timeout(limit, self.room.acquire()).await;
+        let Ok(Ok(_room)) = room else { return Err(Broken::NeverStarted("too many calls at once".into())) };
+        let (master, kept) = self.master(until).await?;
+        match self.over(&master, text, nonce, until).await {
+            // The kept connection was dead; nothing was sent over it.
+            Err(Broken::NeverStarted(_)) if kept => {
+                let (master, _) = self.master(until).await?;
+                self.over(&master, text, nonce, until).await
+            }
+            other => other,
+        }
+    }
+
+    /// The kept connection, or a new one. The flag says which.
+    async fn master(&self, until: Instant) -> Result<(Arc<Master>, bool), Broken> {
+        let left = || until.saturating_duration_since(Instant::now());
+        // Whoever comes while somebody connects waits here and finds the connection.
+        let Ok(_connecting) = time::timeout(left(), self.connecting.lock()).await else {
+            return Err(Broken::NeverStarted("no connection within the time limit".into()));
+        };
+        let first = match &*self.line() {
+            Line { master: Some(master), .. } => return Ok((Arc::clone(master), true)),
+            Line { next, .. } => *next,
+        };
+        let count = self.target.addresses.len();
+        let mut tried = Vec::new();
+        for n in 0..count {
+            let address = (first + n) % count;
+            // Every address gets its part of the time.
+            let fair = left() / (count - n) as u32;
+            let most = Duration::from_secs(u64::from(self.target.connect_timeout_s.max(1)) + 5);
+            match Master::connect(&self.den, &self.target, address, fair.min(most)).await {
+                Ok(master) => {
+                    let master = Arc::new(master);
+                    *self.line() = Line { master: Some(Arc::clone(&master)), next: address };
+                    return Ok((master, false));
+                }
+                Err(why) => tried.push(format!("{} port {}: {why}", self.target.addresses[address], self.target.port)),
+            }
+        }
+        Err(Broken::NeverStarted(if tried.is_empty() { "no address is configured".into() } else { tried.join("; ") }))
+    }
+
+    /// Forgets a connection that failed; the next one begins with the next address.
+    fn forget(&self, dead: &Arc<Master>) {
+        let mut line = self.line();
+        if line.master.as_ref().is_some_and(|m| Arc::ptr_eq(m, dead)) {
+            line.master = None;
+            line.next = (dead.address + 1) % self.target.addresses.len().max(1);
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn over(&self, master: &Arc<Master>, text: &str, nonce: &str, until: Instant) -> Result<Raw, Broken> {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut command = master.session().command("/bin/sh");
+        command.arg("-s").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = match time::timeout(left.min(OPEN_LIMIT), command.spawn()).await {
+            Ok(Ok(child)) => child,
+            // The script was not sent: nothing can have run, whatever the error is.
+            Ok(Err(e)) => {
+                self.forget(master);
+                return Err(Broken::NeverStarted(chain(&e)));
+            }
+            Err(_) => {
+                self.forget(master);
+                return Err(Broken::NeverStarted("the connection does not answer".into()));
+            }
+        };
+        let streams = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = streams else { unreachable!("all three are piped") };
+        let left = until.saturating_duration_since(Instant::now());
+        match time::timeout(left, exchange(stdin, stdout, stderr, text, nonce)).await {
+            Ok(Ok(raw)) if raw.complete => Ok(raw),
+            Ok(Ok(raw)) => {
+                self.forget(master);
+                let status = time::timeout(Duration::from_secs(1), child.wait()).await;
+                let how = match status {
+                    Ok(Ok(status)) => status.to_string(),
+                    Ok(Err(e)) => chain(&e),
+                    Err(_) => "no exit status".to_owned(),
+                };
+                let said = said(&raw.stderr);
+                Err(Broken::Unknown(format!(
+                    "the answer broke off: {how}{}{said}",
+                    if said.is_empty() { "" } else { ": " }
+                )))
+            }
+            Ok(Err(e)) => {
+                self.forget(master);
+                Err(Broken::Unknown(format!("the answer cannot be read: {e}")))
+            }
+            Err(_) => {
+                // Its shell may wait for its job for long and counts against MaxSessions: a new connection counts from none.
+                self.forget(master);
+                Err(Broken::OutOfTime)
+            }
+        }
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
