@@ -117,7 +117,7 @@ fn no_file_is_longer_than_a_reader_can_hold() {
         .into_iter()
         .map(|(path, text)| (text.lines().count(), path))
         // A table of cases reads well at any length; code does not.
-        .filter(|(lines, path)| *lines > if path.components().any(|c| c.as_os_str() == "tests") { 800 } else { 640 })
+        .filter(|(lines, path)| *lines > if path.components().any(|c| c.as_os_str() == "tests") { 900 } else { 640 })
         .map(|(lines, path)| format!("{}: {lines}", path.display()))
         .collect();
     assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
