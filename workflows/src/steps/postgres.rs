@@ -410,7 +410,8 @@ pub(crate) fn is_down(node: String) -> Judge {
             },
         ];
         match (role.role, control.state.as_str()) {
-            // In recovery: it was started since, by a reboot, and `standby.signal` kept it from writing.
+            // In recovery: a reboot started it again as the standby that its signal file makes it, and it was stopped once more. It wrote
+            // nothing in between.
             (DatabaseRole::Down, "shut down" | "shut down in recovery") => {
                 Judgement::succeeded(format!("the database on {node} is shut down in order"), facts)
             }
