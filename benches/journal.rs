@@ -25,9 +25,6 @@ const MEASURED: &str = "HAMN_BENCH_JOURNAL_VERIFY";
 /// Records of the ratios.
 const COMMITS: usize = 600;
 
-/// Records that are measured in turn on each store, so that the load of the machine meets them alike.
-const TURN: usize = 20;
-
 fn main() {
     if let Some(dir) = std::env::var_os(MEASURED) {
         return verify_and_fold(PathBuf::from(dir));
@@ -55,16 +52,11 @@ fn ratios() {
     let all = records(RUN, COMMITS);
     let mut times: [Vec<Duration>; 3] = Default::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    for turn in all.chunks(TURN) {
-        for record in turn {
-            times[0].push(timed(|| floor(record)));
-        }
-        for record in turn {
-            times[1].push(timed(|| runtime.block_on(plain.commit(record)).expect("a commit")));
-        }
-        for record in turn {
-            times[2].push(timed(|| runtime.block_on(guarded.commit(record)).expect("a commit")));
-        }
+    // In turn, record by record, so that the load of the machine meets all three alike.
+    for record in &all {
+        times[0].push(timed(|| floor(record)));
+        times[1].push(timed(|| runtime.block_on(plain.commit(record)).expect("a commit")));
+        times[2].push(timed(|| runtime.block_on(guarded.commit(record)).expect("a commit")));
     }
     let [floor, plain, guarded] = times.map(median);
     figure("journal_fdatasync_floor", floor * 1e6, "us", "the disk's own");

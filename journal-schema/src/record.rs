@@ -169,6 +169,14 @@ impl Record {
         }
     }
 
+    /// The record in a frame whose digest was found to be right before, and that digest; it is not computed again.
+    pub fn decode_proven(frame: &[u8]) -> Result<(Self, Digest), DecodeError> {
+        let short = || DecodeError::Short { have: frame.len() };
+        let (covered, digest) = frame.split_last_chunk().ok_or_else(short)?;
+        let body = covered.get(frame::HEADER..).ok_or_else(short)?;
+        Ok((Self::decode_body(body)?, Digest(*digest)))
+    }
+
     fn body(&self) -> Vec<u8> {
         layout().serialize(self).expect("records are plain data of known length")
     }

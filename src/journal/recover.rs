@@ -147,7 +147,7 @@ pub(super) fn open(dir: &StateDir, with_first: bool) -> Result<Opened, StoreErro
         match First::open(&dir.sled()) {
             Ok(opened) => {
                 if ledger.first != FirstSeen::Absent {
-                    ledger.read_first(&opened);
+                    ledger.read_first(&opened, false);
                 }
                 first = Some(opened);
             }

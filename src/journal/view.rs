@@ -7,7 +7,7 @@ use journal_schema::{Digest, FoldError, Record, RunId, RunState};
 use super::{
     StoreError,
     layout::StateDir,
-    ledger::{Chain, Known, Ledger, digest_of},
+    ledger::{Chain, Known, Ledger},
     lock::Lock,
     mirror,
     verify::{self, Report},
@@ -43,17 +43,14 @@ impl ReadOnly {
 
     /// The records of a run in order, one at a time, as far as its chain holds; then the error that says why it ends, if it is broken.
     pub fn records(&self, run: RunId) -> impl Iterator<Item = Result<Record, StoreError>> + '_ {
+        self.digested(run).map(|found| found.map(|(record, _)| record))
+    }
+
+    /// With their digests. Opening followed the chain and found the digests right; nobody writes while the lock is held.
+    fn digested(&self, run: RunId) -> impl Iterator<Item = Result<(Record, Digest), StoreError>> + '_ {
         let chain = self.chains.get(&run);
-        let mut head = Digest::default();
-        let good = chain.map(|c| &c.links[..]).unwrap_or_default().iter().map(move |link| {
-            let (record, digest) = self.fetch(self.ledger.get(*link))?;
-            if record.prev == head {
-                head = digest;
-                Ok(record)
-            } else {
-                Err(damaged(run, &format!("record {} does not follow the one before", record.seq)))
-            }
-        });
+        let links = chain.map(|c| &c.links[..]).unwrap_or_default();
+        let good = links.iter().map(|link| self.fetch(self.ledger.get(*link)));
         good.chain(chain.and_then(|c| c.broken.as_deref()).map(|why| Err(damaged(run, why))))
     }
 
@@ -65,11 +62,11 @@ impl ReadOnly {
     /// Folds a run, one record at a time. `Ok(Err(_))`: its records are sound and say something that cannot be.
     pub fn fold(&self, run: RunId) -> Result<Result<Option<RunState>, FoldError>, StoreError> {
         let mut state: Option<RunState> = None;
-        for record in self.records(run) {
-            let record = record?;
+        for found in self.digested(run) {
+            let (record, digest) = found?;
             let folded = match &mut state {
-                Some(state) => state.apply(&record),
-                None => RunState::start(&record).map(|started| state = Some(started)),
+                Some(state) => state.apply_digested(&record, digest),
+                None => RunState::start_digested(&record, digest).map(|started| state = Some(started)),
             };
             if let Err(e) = folded {
                 return Ok(Err(e));
@@ -95,8 +92,8 @@ impl ReadOnly {
         let from_mirror =
             known.in_mirror.zip(self.mirror.as_ref()).and_then(|((at, len), file)| mirror::read_at(file, at, len).ok());
         let bytes = from_mirror.or_else(|| known.loose.as_deref().map(<[u8]>::to_vec)).unwrap_or_default();
-        let record = Record::decode(&bytes).map_err(|e| damaged(known.run, &format!("record {}: {e}", known.seq)))?;
-        Ok((record, digest_of(&bytes)))
+        let found = Record::decode_proven(&bytes).ok().filter(|(_, digest)| *digest == known.digest);
+        found.ok_or_else(|| damaged(known.run, &format!("record {} changed while it was read", known.seq)))
     }
 }
 

@@ -177,12 +177,14 @@ impl RunState {
         state.ok_or_else(|| FoldError::empty().into())
     }
 
-    fn start_digested(first: &Record, digest: Digest) -> Result<Self, FoldError> {
+    /// [`RunState::start`] for a caller that knows the record's digest, without computing it again.
+    pub fn start_digested(first: &Record, digest: Digest) -> Result<Self, FoldError> {
         rules::may_start(first).map_err(|illegal| FoldError::new(first, illegal))?;
         Ok(Self::begin(first, digest))
     }
 
-    fn apply_digested(&mut self, record: &Record, digest: Digest) -> Result<(), FoldError> {
+    /// [`RunState::apply`] for a caller that knows the record's digest, without computing it again.
+    pub fn apply_digested(&mut self, record: &Record, digest: Digest) -> Result<(), FoldError> {
         self.check(record)?;
         self.absorb(record, digest);
         Ok(())
