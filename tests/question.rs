@@ -105,19 +105,19 @@ async fn a_question_is_shown_and_answered_at_the_keyboard_with_the_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_question_is_answered_on_the_command_line_while_another_client_watches() {
     let stage = Stage::new().await;
-    let state = stage.dir.path().to_owned();
+    let home = stage.dir.path().to_owned();
     let answering = tokio::task::spawn_blocking(move || {
-        let watcher = hamn(&state, &["attach"]).stdout(Stdio::piped()).spawn().unwrap();
-        let code = |words: &[&str]| hamn(&state, words).output().unwrap().status.code();
+        let watcher = hamn(&home, &["attach"]).stdout(Stdio::piped()).spawn().unwrap();
+        let code = |words: &[&str]| hamn(&home, words).output().unwrap().status.code();
         assert_eq!(code(&["attach", "--answer", "unknown.promote.database.1"]), Some(2), "not QUESTION=WORD");
         assert_eq!(code(&["attach", "--answer", "unknown.promote.database.1=yes"]), Some(3), "no such word");
         assert_eq!(code(&["attach", "--answer", "other=holds"]), Some(3), "no such question");
-        let status = hamn(&state, &["status"]).output().unwrap();
+        let status = hamn(&home, &["status"]).output().unwrap();
         assert!(String::from_utf8_lossy(&status.stdout).contains("waits for an answer"), "{status:?}");
         // The watcher must have seen the question; only then may the run come to its end.
         let mut client_seen = false;
         for _ in 0..6_000 {
-            let status = hamn(&state, &["status", "--json"]).output().unwrap();
+            let status = hamn(&home, &["status", "--json"]).output().unwrap();
             let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
             client_seen = status["runner"]["clients"] == 1;
             if client_seen {
