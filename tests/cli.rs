@@ -1,13 +1,21 @@
 //! The command line as a person or a program meets it: help, exit codes, errors, output.
 
+mod story;
+
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
 };
 
 use clap::CommandFactory;
-use hamn::cli::{Cli, Exit};
+use hamn::{
+    cli::{Cli, Exit},
+    journal::{GuardedStore, Holder, StateDir, Store},
+};
+use journal_schema::{End, Payload, RunState, UnixMillis};
+use story::{RUN, START, Story, alice, told_to_the_pivot};
 
 /// The program with the sample configuration and a state folder of its own.
 fn hamn(state: &Path, arguments: &[&str]) -> Output {
@@ -169,4 +177,115 @@ fn completions_and_manual_are_made_for_every_subcommand() {
     assert!(!dir.join("hamn-standin.1").exists(), "what is hidden has no page");
     assert_eq!(exit(&hamn(state.path(), &["man", "journal-verify"])), 0);
     assert_eq!(exit(&hamn(state.path(), &["man", "nonsense"])), 2);
+}
+
+/// Puts a run into the journal of a state folder; the store, which holds the lock.
+fn keep(told: &Story, state: &Path) -> GuardedStore {
+    let holder = Holder { operator: alice(), purpose: "run 0190 (failover)".into(), since: UnixMillis(START) };
+    let store = GuardedStore::open(&StateDir::new(state), &holder).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for record in &told.records {
+        runtime.block_on(store.commit(record)).unwrap();
+    }
+    store
+}
+
+#[test]
+fn a_run_can_be_listed_shown_and_exported() {
+    let state = tempfile::tempdir().unwrap();
+    drop(keep(&told_to_the_pivot(), state.path()));
+    let (list, _) = said(&hamn(state.path(), &["journal", "list"]));
+    assert!(list.contains(&RUN.to_string()) && list.contains("UNFINISHED in Fenced"), "{list}");
+    let (json, _) = said(&hamn(state.path(), &["journal", "list", "--json"]));
+    let line: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&line["workflow"], &line["live"]), (&"failover".into(), &false.into()));
+
+    let (story, _) = said(&hamn(state.path(), &["journal", "show"]));
+    assert!(story.contains("may or may not have happened"), "{story}");
+    let (by_end, _) = said(&hamn(state.path(), &["journal", "show", "9abc"]));
+    assert_eq!(story, by_end);
+    assert_eq!(exit(&hamn(state.path(), &["journal", "show", "ffff"])), 3);
+
+    let file = state.path().join("run.jsonl");
+    let path = file.to_str().unwrap();
+    assert_eq!(exit(&hamn(state.path(), &["journal", "export", "-o", path])), 0);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_ne!(exit(&hamn(state.path(), &["journal", "export", "-o", path])), 0, "an export is not overwritten");
+    let (shown, _) = said(&hamn(state.path(), &["journal", "show", "--json"]));
+    assert_eq!(fs::read_to_string(&file).unwrap(), shown);
+}
+
+#[test]
+fn a_journal_that_is_held_says_by_whom() {
+    let state = tempfile::tempdir().unwrap();
+    let store = keep(&told_to_the_pivot(), state.path());
+    for command in [&["journal", "verify"][..], &["journal", "show"], &["journal", "import", "/dev/null"]] {
+        let output = hamn(state.path(), command);
+        assert_eq!(exit(&output), 3, "{command:?}: {output:?}");
+        let (_, error) = said(&output);
+        assert!(error.contains("alice on admin for run 0190 (failover)"), "{command:?}: {error}");
+    }
+    drop(store);
+    assert_eq!(exit(&hamn(state.path(), &["journal", "verify"])), 0);
+}
+
+#[test]
+fn verify_tells_damage_from_a_sound_journal_and_changes_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    drop(keep(&told_to_the_pivot(), state.path()));
+    let (sound, _) = said(&hamn(state.path(), &["journal", "verify"]));
+    assert!(sound.contains(" sound"), "{sound}");
+    let mirror = StateDir::new(state.path()).mirror();
+    let mut bytes = fs::read(&mirror).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&mirror, &bytes).unwrap();
+    let output = hamn(state.path(), &["journal", "verify"]);
+    assert_eq!(exit(&output), 1, "{output:?}");
+    assert!(said(&output).1.contains("repair it from the other copy"), "{output:?}");
+    assert_eq!(fs::read(&mirror).unwrap(), bytes, "verify wrote");
+    let list = hamn(state.path(), &["journal", "list"]);
+    assert_eq!(exit(&list), 0);
+    assert!(said(&list).1.contains("journal: "), "what opening repaired is told: {list:?}");
+    assert_eq!(exit(&hamn(state.path(), &["journal", "verify"])), 0, "repaired from the other copy");
+}
+
+#[test]
+fn a_run_is_taken_over_from_the_copy_that_another_machine_sent() {
+    let [theirs, ours] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let story = told_to_the_pivot();
+    drop(keep(&story, theirs.path()));
+    // A copy is the frames, one after the other, in copies/NODE/RUN.frames.
+    let copy = StateDir::new(ours.path()).copy("admin", RUN);
+    fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    fs::copy(StateDir::new(theirs.path()).mirror(), &copy).unwrap();
+    let output = hamn(ours.path(), &["journal", "import"]);
+    assert_eq!(exit(&output), 0, "{output:?}");
+    assert!(said(&output).0.contains(&format!("hamn resume {RUN}")), "{output:?}");
+    let (jsonl, _) = said(&hamn(ours.path(), &["journal", "show", "--json"]));
+    assert_eq!(jsonl.lines().count(), story.records.len() + 1, "its records, and who took it over");
+    assert!(jsonl.lines().last().unwrap().contains("Imported"), "{jsonl}");
+    assert_eq!(exit(&hamn(ours.path(), &["journal", "import"])), 0, "once more adds nothing");
+    let (again, _) = said(&hamn(ours.path(), &["journal", "show", "--json"]));
+    assert_eq!(again, jsonl);
+    let nothing = tempfile::tempdir().unwrap();
+    let none = hamn(nothing.path(), &["journal", "import", "/dev/null"]);
+    assert_eq!(exit(&none), 3, "{none:?}");
+}
+
+#[test]
+fn a_run_that_has_ended_is_imported_unchanged() {
+    let [theirs, ours] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let mut story = told_to_the_pivot();
+    story
+        .done(10, "promote.database", "primary", vec![])
+        .say(1, Payload::Entered { state: "Promoted".into() })
+        .say(1, Payload::Finished { end: End::Done, summary: "mn-b is in service".into() });
+    drop(keep(&story, theirs.path()));
+    let mirror = StateDir::new(theirs.path()).mirror();
+    assert_eq!(exit(&hamn(ours.path(), &["journal", "import", mirror.to_str().unwrap()])), 0);
+    let (jsonl, _) = said(&hamn(ours.path(), &["journal", "show", "--json"]));
+    let records: Vec<_> = jsonl.lines().map(|l| journal_schema::Record::from_json(l).unwrap()).collect();
+    assert_eq!(records, story.records);
+    assert!(RunState::fold(&records).unwrap().end.is_some());
 }

@@ -94,6 +94,7 @@ const CLASSES: &[(&str, &str, &str)] = &[
     ("damaged host key", "IBVRG7vYtq386D2QCZ2z5+l3EWbuqXIUwU3d/tgtK3oQ", "IBVRG7vYtq386D2QCZ2z5"),
     ("host key of another type", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBV", "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIBV"),
     ("one GUID twice", "0a6f3e12-5b7c-4d11-9e2a-3c4d5e6f7a02", "0A6F3E12-5B7C-4D11-9E2A-3C4D5E6F7A01"),
+    ("one GUID twice, without hyphens", "0a6f3e12-5b7c-4d11-9e2a-3c4d5e6f7a02", "0a6f3e125b7c4d119e2a3c4d5e6f7a01"),
     ("no GUID", "0a6f3e12-5b7c-4d11-9e2a-3c4d5e6f7a02", "0a6f3e12"),
     ("GUID that was never set", "0a6f3e12-5b7c-4d11-9e2a-3c4d5e6f7a02", "00000000-0000-0000-0000-000000000000"),
     ("one device for both", "ip = \"10.79.0.12\"", "ip = \"10.79.0.11\""),

@@ -225,6 +225,13 @@ fn pair_boots_replicates_and_leaves_nothing() {
     let ssh = "ssh -o BatchMode=yes mn2 cat /etc/machine-id";
     assert_eq!(t.sh(Machine::Admin, ssh).1.trim(), t.pair.node(NodeId::B).machine_id);
 
+    t.lab.put(Machine::Admin, "/etc/hamn/hamn.toml", 0o600, "name = \"it's\"\n").unwrap();
+    assert_eq!(t.sh(Machine::Admin, "cd /etc/hamn; stat -c %a hamn.toml; cat hamn.toml").1, "600\nname = \"it's\"\n");
+    let mut shell = t.lab.shell_argv(Machine::Sn1).unwrap();
+    shell.extend(["-c".into(), "hostname; tty || :".into()]);
+    let said = Program::new(&shell[0]).args(&shell[1..]).stdin(Stdio::null()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "sn1\nnot a tty\n");
+
     let dir = t.lab.dir().to_owned();
     assert_eq!(Lab::up(&options("boots")).unwrap_err().kind, LabErrorKind::AlreadyUp);
     t.lab.down().unwrap();

@@ -1,13 +1,349 @@
-//! `hamn demo`.
+//! `hamn demo`: a simulated failover whose runner is killed at the worst moment, resumed, finished and checked.
+//!
+//! Everything but the two machines is what a real run uses: engine, journal on disk, runner process, control socket, SIGKILL.
+
+use std::{path::Path, process::Child, time::Duration};
 
 use clap::Args;
+use journal_schema::{Payload, RunState};
+use workflows::model::NodeId;
 
-use super::{Globals, Outcome, Trouble};
+use super::{
+    Exit, Globals, Outcome, Reading, Trouble, block_on,
+    follow::{Followed, Left, follow},
+    out::{self, BOLD, FAINT, GREEN, RED, YELLOW, paint},
+    progress::Look,
+    run::{Asked, RunArgs},
+    target,
+    view::{Closing, Story, prospect},
+    who,
+};
+use crate::{
+    config::{Config, Local},
+    engine::Event,
+    report::duration,
+    runner::{Action, Home, Parameters, Rehearsal, World, spawn},
+};
+
+/// The step at which the runner is killed: it is done once, cannot be undone, and hamn does not hear that it is done.
+const WORST: &str = "promote.database";
 
 /// Options of `hamn demo`.
 #[derive(Debug, Args)]
-pub struct DemoArgs {}
+pub struct DemoArgs {
+    /// Keep the files of the demonstration in this new folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<std::path::PathBuf>,
+    /// Real milliseconds that a call to a simulated machine takes
+    #[arg(long, value_name = "MS", default_value_t = 25)]
+    pace: u64,
+}
 
-pub(super) fn call(_globals: &Globals, _args: &DemoArgs) -> Outcome {
-    Err(Trouble::failure("hamn demo is not built yet"))
+pub(super) fn call(globals: &Globals, args: &DemoArgs) -> Outcome {
+    if globals.json {
+        return Err(Trouble::new(Exit::Usage, "the demonstration is for people: it has no --json").next("hamn demo"));
+    }
+    let failed = |e: std::io::Error| Trouble::failure("the demonstration has no folder").detail(e.to_string());
+    let temporary;
+    let folder = if let Some(dir) = &args.keep {
+        std::fs::create_dir(dir).map_err(failed)?;
+        std::path::absolute(dir).map_err(failed)?
+    } else {
+        temporary = tempfile::Builder::new().prefix("hamn-demo-").tempdir().map_err(failed)?;
+        temporary.path().to_owned()
+    };
+    block_on(Demo::new(&folder, args.pace)?.play())
+}
+
+struct Demo {
+    home: Home,
+    globals: Globals,
+    config: Config,
+    scene: std::path::PathBuf,
+    pace_ms: u64,
+    colour: bool,
+    checks: Vec<(String, bool)>,
+}
+
+impl Demo {
+    fn new(folder: &Path, pace_ms: u64) -> Result<Self, Trouble> {
+        let state_dir = folder.join("state");
+        let scene = folder.join("pair");
+        let pair = lab::sample::pair();
+        Rehearsal::create(&scene, &pair, 500)
+            .map_err(|e| Trouble::failure("the simulated pair cannot be made").detail(e.to_string()))?;
+        let local = Local { state_dir: state_dir.clone(), identity_file: None, connect_timeout_s: 5, patience_s: 600 };
+        Ok(Self {
+            home: Home::new(&state_dir),
+            globals: Globals { state_dir: Some(state_dir), ..Globals::default() },
+            config: Config { pair, local },
+            scene,
+            pace_ms,
+            colour: out::colour(),
+            checks: Vec::new(),
+        })
+    }
+
+    fn name(&self, id: NodeId) -> &str {
+        &self.config.pair.node(id).name
+    }
+
+    /// A chapter's heading.
+    fn chapter(&self, text: &str) -> Result<(), Trouble> {
+        out::print(&format!("\n{}\n\n", paint(self.colour, BOLD, &format!("── {text} "))))
+    }
+
+    fn command(&self, text: &str) -> Result<(), Trouble> {
+        out::line(&format!("{} {}", paint(self.colour, FAINT, "$"), paint(self.colour, BOLD, text)))
+    }
+
+    fn check(&mut self, what: impl Into<String>, holds: bool) {
+        self.checks.push((what.into(), holds));
+    }
+
+    fn pair(&self) -> Result<std::sync::Arc<Rehearsal>, Trouble> {
+        Rehearsal::open(&self.scene, Duration::ZERO, None)
+            .map_err(|e| Trouble::failure("the simulated pair cannot be opened").detail(e.to_string()))
+    }
+
+    async fn play(mut self) -> Outcome {
+        let (a, b) = (self.name(NodeId::A).to_owned(), self.name(NodeId::B).to_owned());
+        let service = self.config.pair.service.clone();
+        out::print(&format!(
+            "{}\n\nTwo management nodes exist in this process only: {a} serves the cluster at {} ({}),\n{b} replicates its database. Nothing real is touched. Engine, journal, runner process, control\nsocket and SIGKILL are the real ones.\n",
+            paint(self.colour, YELLOW, "This is a simulation."),
+            service.address,
+            service.host_name,
+        ))?;
+
+        self.chapter(&format!("{a} goes down"))?;
+        let rows_before = self.power_off()?;
+        out::line(&format!("{a} has lost its power; {rows_before} rows had been acknowledged to clients."))?;
+
+        self.chapter("An operator starts the failover")?;
+        let (parameters, bound) = self.ask().await?;
+        let killed = self.run_and_kill(&parameters).await?;
+
+        self.chapter("The runner was killed; what does the journal say?")?;
+        let state = self.last_words(&killed).await?;
+        self.chapter("The operator types one command")?;
+        self.command("hamn resume")?;
+        out::print(&prospect(&state))?;
+        out::line("")?;
+        let done = self.resume(&parameters, killed).await?;
+
+        self.chapter("The whole run, from its journal (virtual time)")?;
+        self.story().await?;
+        self.chapter("Checked")?;
+        self.verify(&done, bound)?;
+        self.verdict()
+    }
+
+    fn power_off(&self) -> Result<usize, Trouble> {
+        let pair = self.pair()?;
+        let failed = |e: std::io::Error| Trouble::failure("the simulated pair forgets").detail(e.to_string());
+        pair.power(NodeId::A, false).map_err(failed)?;
+        pair.pass(3_000).map_err(failed)?;
+        Ok(pair.world(|w| w.acknowledged_rows()))
+    }
+
+    /// Facts and consent. Gives the loss bound that was shown, milliseconds.
+    async fn ask(&self) -> Result<(Parameters, Option<u64>), Trouble> {
+        let workflow = target::workflow("failover")?;
+        let args = RunArgs::failover();
+        let asked = Asked {
+            globals: &self.globals,
+            args: &args,
+            config: &self.config,
+            workflow: &workflow,
+            operator: who::operator(),
+        };
+        self.command("hamn run failover")?;
+        let sight = asked.look(&*self.pair()?).await?;
+        let words = self.name(NodeId::A).to_owned();
+        let consented = asked.consent_as_if(&sight, &words)?;
+        let purpose = format!("To power {words} off and let {} take over", self.name(NodeId::B));
+        let typed = paint(self.colour, GREEN, &words);
+        out::line(&format!("{purpose}, type {}: {typed}", paint(self.colour, BOLD, &words)))?;
+        out::line(&paint(self.colour, FAINT, "(typed by the demonstration)\n"))?;
+        let world = World::Simulated { scene: self.scene.clone(), pace_ms: self.pace_ms, hold: Some(WORST.to_owned()) };
+        Ok((asked.parameters(&sight, consented, world), sight.loss_ms()))
+    }
+
+    /// Runs until the worst moment, and kills the runner there.
+    async fn run_and_kill(&self, parameters: &Parameters) -> Result<Followed, Trouble> {
+        let spawned = spawn(program()?, &self.home, parameters.run, parameters).await?;
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let mut tell = Some(tell);
+        let mut tap = |event: &Event| {
+            if let Event::Committed { record } = event
+                && let Payload::Intent { step, token, .. } = &record.payload
+                && step == WORST
+                && let Some(tell) = tell.take()
+            {
+                let _ = tell.send(token.as_str().to_owned());
+            }
+        };
+        let killer = tokio::spawn(kill_when_done(spawned.child, told, self.scene.clone()));
+        let look = Look::fitting(false);
+        let followed =
+            follow(spawned.client, &self.home, look, &parameters.operator, Vec::new(), Some(&mut tap)).await?;
+        killer.abort();
+        if followed.left != Left::Gone {
+            return Err(Trouble::failure("the run came to its end before it could be killed")
+                .detail(format!("{:?}", followed.left)));
+        }
+        out::line(&format!(
+            "\n{} the runner, in the middle of “promote the database”: {} is promoted, and hamn did not hear it.",
+            paint(self.colour, RED, "SIGKILL to"),
+            self.name(NodeId::B)
+        ))?;
+        Ok(followed)
+    }
+
+    async fn last_words(&mut self, killed: &Followed) -> Result<RunState, Trouble> {
+        let mut journal = Reading::open(&self.globals, "demo").await?;
+        let (state, records) = journal.run(killed.run).await?;
+        self.check(
+            format!("all {} records that were acknowledged before SIGKILL are in the journal", killed.records.len()),
+            records.len() >= killed.records.len() && records[..killed.records.len()] == killed.records[..],
+        );
+        let mut story = Story::new(self.colour);
+        let lines: Vec<String> = records.iter().flat_map(|r| story.tell(r)).collect();
+        for line in &lines[lines.len().saturating_sub(3)..] {
+            out::line(line)?;
+        }
+        let intent = records.iter().rev().find_map(|r| match &r.payload {
+            Payload::Intent { step, token, at, .. } => Some(format!("intent of {step} on {at}, job {token}")),
+            _ => None,
+        });
+        out::line(&format!(
+            "…and last an {}: durable before it was sent, without an outcome.",
+            intent.unwrap_or_default()
+        ))?;
+        out::print(&Closing::journaled(&state).render(self.colour))?;
+        Ok(state)
+    }
+
+    async fn resume(&self, before: &Parameters, killed: Followed) -> Result<Followed, Trouble> {
+        let world = World::Simulated { scene: self.scene.clone(), pace_ms: self.pace_ms, hold: None };
+        let parameters = Parameters { action: Action::Resume, world, ..before.clone() };
+        let records = Reading::open(&self.globals, "demo").await?.records(killed.run).await?;
+        let spawned = spawn(program()?, &self.home, parameters.run, &parameters).await?;
+        let mut child = spawned.child;
+        let look = Look::fitting(false);
+        let followed = follow(spawned.client, &self.home, look, &parameters.operator, records, None).await?;
+        let _ = child.wait();
+        let state = super::records::fold(&followed.records)?;
+        let closing = match &followed.left {
+            Left::Ended(ending) => Closing::ended(ending, Some(&state)),
+            _ => Closing::journaled(&state),
+        };
+        out::print(&closing.render(self.colour))?;
+        Ok(followed)
+    }
+
+    /// The run in short: when which state was entered, and what came in between.
+    async fn story(&self) -> Result<(), Trouble> {
+        let mut journal = Reading::open(&self.globals, "demo").await?;
+        let run = journal.select(None).await?;
+        let (state, records) = journal.run(run).await?;
+        for record in &records {
+            let text = match &record.payload {
+                Payload::RunStarted { initial, .. } => initial.clone(),
+                Payload::Entered { state } => state.clone(),
+                Payload::Decided { question, answer, .. } => {
+                    paint(self.colour, FAINT, &format!("{question}: “{answer}”"))
+                }
+                Payload::Intent { step, .. } if step == WORST => {
+                    paint(self.colour, YELLOW, &format!("intent: {step}, once only"))
+                }
+                Payload::Outcome { step, why, .. } if step == WORST => {
+                    paint(self.colour, GREEN, &format!("outcome: {why}"))
+                }
+                Payload::Resumed { .. } => paint(self.colour, RED, "SIGKILL, and taken up again"),
+                _ => continue,
+            };
+            let after = record.at.0.saturating_sub(state.started.0);
+            out::line(&format!("  {:>7}  {text}", duration(after)))?;
+        }
+        out::print(&paint(
+            self.colour,
+            FAINT,
+            &format!("  {} records; in full on a real machine: hamn journal show --full\n", records.len()),
+        ))
+    }
+
+    fn verify(&mut self, done: &Followed, bound: Option<u64>) -> Result<(), Trouble> {
+        let state = super::records::fold(&done.records)?;
+        let (a, b) = (self.name(NodeId::A).to_owned(), self.name(NodeId::B).to_owned());
+        let pair = self.pair()?;
+        let service = self.config.pair.service.address.clone();
+        let ended = matches!(&done.left, Left::Ended(crate::engine::Ending::Done));
+        self.check(format!("the run is done, resumed {} time", state.resumes), ended && state.resumes == 1);
+        let (promoted, fenced) = pair.world(|w| (w.effect_count("promote b"), w.end_state().nodes[0].power));
+        self.check(format!("{b} was promoted exactly once"), promoted == 1);
+        self.check(format!("{a} has no power"), !fenced);
+        let end = pair.world(|w| w.end_state());
+        self.check(
+            format!("{b} alone holds {service}, and the neighbours know"),
+            end.nodes[1].service_address && !end.nodes[0].service_address && end.neighbour == Some(NodeId::B),
+        );
+        self.check(format!("clients can write at {service}"), pair.world(|w| w.served()));
+        self.check(format!("xcatd answers on {b}"), pair.world(|w| w.xcatd_works(NodeId::B)));
+        self.check(format!("{b} has the higher epoch"), pair.world(|w| w.epoch(NodeId::B)) > 0);
+        let (lost, lost_ms) = pair.world(|w| (w.lost_rows(), w.lost_ms()));
+        let within = bound.is_some_and(|bound| lost_ms <= bound);
+        let shown = bound.map_or("unknown".to_owned(), duration);
+        self.check(
+            format!("{lost} acknowledged rows lost, over {}; shown before consent: at most {shown}", duration(lost_ms)),
+            within,
+        );
+        let violations = pair.world(lab::sim::World::violations_at_end);
+        let complaints = pair.world(|w| w.complaints().to_vec());
+        self.check(
+            format!("no invariant of the pair was violated at any moment{}", listed(&violations, &complaints)),
+            violations.is_empty() && complaints.is_empty(),
+        );
+        Ok(())
+    }
+
+    fn verdict(self) -> Outcome {
+        for (what, holds) in &self.checks {
+            let mark = if *holds { paint(self.colour, GREEN, "ok    ") } else { paint(self.colour, RED, "FAILED") };
+            out::line(&format!("  {mark}  {what}"))?;
+        }
+        let failed = self.checks.iter().filter(|(_, holds)| !holds).count();
+        if failed > 0 {
+            return Err(Trouble::failure(format!("{failed} of {} checks failed", self.checks.len()))
+                .next("keep the files and look: hamn demo --keep DIR"));
+        }
+        out::print("\nAll of that was simulated. For your own pair: hamn config check, then hamn plan failover.\n")?;
+        Ok(Exit::Done)
+    }
+}
+
+fn listed(violations: &[lab::sim::Violation], complaints: &[String]) -> String {
+    let all: Vec<String> = violations.iter().map(|v| format!("{v:?}")).chain(complaints.iter().cloned()).collect();
+    if all.is_empty() { String::new() } else { format!(": {}", all.join("; ")) }
+}
+
+fn program() -> Result<std::path::PathBuf, Trouble> {
+    std::env::current_exe().map_err(|e| Trouble::failure("the program cannot find its own file").detail(e.to_string()))
+}
+
+/// Kills the runner when the job has reached its machine. The job's answer is held back, so there is no race.
+async fn kill_when_done(
+    mut child: Child,
+    token: tokio::sync::oneshot::Receiver<String>,
+    scene: std::path::PathBuf,
+) -> std::io::Result<()> {
+    let Ok(token) = token.await else { return Ok(()) };
+    let sent = |line: &str| line.contains("\"what\":\"run\"") && line.contains(&token);
+    while !std::fs::read_to_string(&scene)?.lines().any(sent) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(())
 }

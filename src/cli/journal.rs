@@ -1,12 +1,22 @@
 //! `hamn journal list|show|verify|export|import`.
 
-use std::path::PathBuf;
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Exit, Globals, Outcome, Reading, Trouble, block_on, out, who};
-use crate::report::{self, Timeline};
+use crate::{
+    journal::{ReadOnly, Report, StateDir, StoreError},
+    report::{self, Table, Timeline},
+};
+
+mod import;
 
 /// Options of `hamn journal`.
 #[derive(Debug, Args)]
@@ -48,9 +58,9 @@ pub(super) fn call(globals: &Globals, args: &JournalArgs) -> Outcome {
     match &args.command {
         JournalCommand::List => block_on(list(globals)),
         JournalCommand::Show { run, full } => block_on(show(globals, run.as_deref(), *full)),
-        JournalCommand::Verify | JournalCommand::Export { .. } | JournalCommand::Import { .. } => {
-            Err(Trouble::failure("not built yet"))
-        }
+        JournalCommand::Verify => verify(globals),
+        JournalCommand::Export { run, output } => block_on(export(globals, run.as_deref(), output.as_deref())),
+        JournalCommand::Import { file } => block_on(import::call(globals, file.as_deref())),
     }
 }
 
@@ -99,5 +109,95 @@ async fn show(globals: &Globals, word: Option<&str>, full: bool) -> Outcome {
     }
     let (state, records) = journal.run(run).await?;
     out::print(&report::timeline(&records, &state, Timeline { full, colour: out::colour(), live }))?;
+    Ok(Exit::Done)
+}
+
+/// Looks without changing a byte: what a repair would do is told, not done.
+fn verify(globals: &Globals) -> Outcome {
+    let dir = StateDir::new(globals.state_dir());
+    let report = match ReadOnly::open(&dir) {
+        Ok(journal) => journal.verify(),
+        Err(locked @ StoreError::Locked { .. }) => {
+            return Err(Trouble::from(locked).next("verify when it has ended; follow it until then: hamn attach"));
+        }
+        Err(other) => return Err(other.into()),
+    };
+    if globals.json {
+        out::json(&json!({"sound": report.is_sound(), "recoverable": report.is_recoverable(), "report": report}))?;
+    } else {
+        out::print(&told(&report))?;
+    }
+    if report.is_sound() {
+        return Ok(Exit::Done);
+    }
+    let trouble = Trouble::failure("the journal is damaged");
+    Err(if report.is_recoverable() {
+        trouble
+            .detail("every record is whole in at least one of the two copies; the bad one is kept aside when it is replaced")
+            .next("repair it from the other copy: hamn journal list")
+    } else {
+        trouble
+            .detail("records are missing or wrong in both copies; runs marked BROKEN can be neither read nor resumed from here")
+            .next("take them from another machine's copies folder: hamn journal import FILE")
+    })
+}
+
+fn told(report: &Report) -> String {
+    let (mirror, first) = (&report.mirror, &report.first);
+    let mut copies = Table::new(&["COPY", "RECORDS", "DAMAGED", "WHERE"]);
+    let torn = if mirror.torn.is_some() { " (ends in an unfinished record)" } else { "" };
+    copies.row([
+        "mirror".to_owned(),
+        mirror.records.to_string(),
+        format!("{}{torn}", mirror.damaged.len()),
+        mirror.path.display().to_string(),
+    ]);
+    let seen = first.why.as_ref().map_or_else(|| first.seen.to_owned(), |why| format!("{}: {why}", first.seen));
+    copies.row([
+        "sled".to_owned(),
+        first.records.to_string(),
+        format!("{} ({seen})", first.bad_values.len()),
+        first.path.display().to_string(),
+    ]);
+    let mut runs = Table::new(&["RUN", "RECORDS", "LAST DIGEST", "VERDICT"]);
+    for run in &report.runs {
+        let mut verdict = Vec::new();
+        verdict.extend(run.broken.iter().map(|why| format!("BROKEN: {why}")));
+        verdict.extend(run.illegal.iter().map(|why| format!("ILLEGAL: {why}")));
+        for (what, list) in [("in the mirror", &run.only_in_mirror), ("in sled", &run.only_in_first)] {
+            if let (Some(from), Some(to)) = (list.first(), list.last()) {
+                verdict.push(format!("{} record(s) only {what} ({from} to {to})", list.len()));
+            }
+        }
+        let verdict = if verdict.is_empty() { "sound".to_owned() } else { verdict.join("; ") };
+        runs.row([run.run.to_string(), run.records.to_string(), run.head.short(), verdict]);
+    }
+    let runs = if report.runs.is_empty() { "no runs\n".into() } else { runs.render(0) };
+    format!("{}\n{runs}", copies.render(0))
+}
+
+async fn export(globals: &Globals, word: Option<&str>, output: Option<&Path>) -> Outcome {
+    let mut journal = Reading::open(globals, "journal export").await?;
+    tell_repairs(&journal);
+    let run = journal.select(word).await?;
+    let records = journal.records(run).await?;
+    let text: String = records.iter().map(|r| r.to_json() + "\n").collect();
+    let Some(path) = output else {
+        out::print(&text)?;
+        return Ok(Exit::Done);
+    };
+    // What a run did is nobody's business but the owner's; an earlier export is not overwritten.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|e| Trouble::failure(format!("{} cannot be written", path.display())).detail(e.to_string()))?;
+    out::line(&format!(
+        "{} records of run {run} in {}; take them over elsewhere: hamn journal import FILE",
+        records.len(),
+        path.display()
+    ))?;
     Ok(Exit::Done)
 }

@@ -13,20 +13,28 @@ mod abandon;
 mod attach;
 mod completions;
 mod config_cmd;
+mod consent;
 mod demo;
 mod error;
 mod exit;
+mod follow;
 mod journal;
 mod lab;
 mod man;
 pub mod out;
 mod plan;
+mod progress;
 mod reading;
+mod records;
 mod resume;
 mod rollback;
 mod run;
+mod runner;
 mod standin;
+mod status;
+mod stop;
 mod target;
+mod view;
 pub mod who;
 mod workflow;
 
@@ -117,6 +125,10 @@ pub enum Command {
     Run(run::RunArgs),
     /// Follows the run that is going on and answers its questions; Ctrl-C detaches
     Attach(attach::AttachArgs),
+    /// Stops the run that is going on between two steps; it can be resumed
+    Stop(stop::StopArgs),
+    /// Shows what is going on, the runs, their open items, the copies of the journal
+    Status(status::StatusArgs),
     /// Goes on with an interrupted run from its last committed step; shows first what it will do
     Resume(resume::ResumeArgs),
     /// Undoes an interrupted run, step by step, as long as the pivot is not passed
@@ -135,6 +147,9 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     /// Prints the manual page, or writes all of them into a folder
     Man(man::ManArgs),
+    /// The process behind a run
+    #[command(hide = true)]
+    Runner(runner::RunnerArgs),
     /// Plays a program of the practice cluster
     #[command(hide = true)]
     Standin(standin::StandinArgs),
@@ -168,6 +183,8 @@ fn call(cli: Cli) -> Outcome {
         Command::Plan(args) => plan::call(&globals, &args),
         Command::Run(args) => run::call(&globals, &args),
         Command::Attach(args) => attach::call(&globals, &args),
+        Command::Stop(args) => stop::call(&globals, &args),
+        Command::Status(args) => status::call(&globals, &args),
         Command::Resume(args) => resume::call(&globals, &args),
         Command::Rollback(args) => rollback::call(&globals, &args),
         Command::Abandon(args) => abandon::call(&globals, &args),
@@ -177,6 +194,7 @@ fn call(cli: Cli) -> Outcome {
         Command::Lab(args) => lab::call(&globals, &args),
         Command::Completions(args) => completions::call(&args),
         Command::Man(args) => man::call(&args),
+        Command::Runner(args) => runner::call(&globals, &args),
         Command::Standin(args) => standin::call(&args),
     }
 }

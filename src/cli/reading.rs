@@ -1,45 +1,73 @@
 //! Reading the journal, whoever holds it: directly, or through the runner that is at work.
 
+use std::time::{Duration, Instant};
+
 use journal_schema::{Record, RunId, RunState};
 
 use super::{Globals, Trouble, who};
 use crate::{
     journal::{GuardedStore, Holder, Repair, StateDir, Store, StoreError},
-    runner::{Client, ClientError, Home},
+    runner::{Client, ClientError, Home, Status},
 };
+
+/// How long a journal that is held by somebody who does not answer is tried again.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A journal open for reading.
 pub enum Reading {
     /// Nobody held it: it is ours until this is dropped.
     Own(Box<GuardedStore>),
     /// A runner holds it and answers.
-    Runner(Box<Client>),
+    Runner(Box<Held>),
     /// There is none yet.
     Nothing,
+}
+
+/// A journal that a runner holds.
+pub struct Held {
+    /// The connection to the runner.
+    pub client: Client,
+    /// Where the journal is when the runner has ended.
+    dir: StateDir,
+    purpose: String,
 }
 
 impl Reading {
     /// Opens the journal. `purpose` is what the next one is told who wants it meanwhile.
     pub async fn open(globals: &Globals, purpose: &str) -> Result<Self, Trouble> {
-        let dir = StateDir::new(globals.state_dir());
+        Self::open_at(StateDir::new(globals.state_dir()), purpose).await
+    }
+
+    async fn open_at(dir: StateDir, purpose: &str) -> Result<Self, Trouble> {
         // A look must not create anything.
         if !dir.mirror().exists() && !dir.sled().exists() {
             return Ok(Self::Nothing);
         }
         let holder = Holder { operator: who::operator(), purpose: purpose.to_owned(), since: who::now() };
-        let locked = match GuardedStore::open(&dir, &holder) {
-            Ok(store) => return Ok(Self::Own(Box::new(store))),
-            Err(locked @ StoreError::Locked { .. }) => locked,
-            Err(other) => return Err(other.into()),
-        };
-        match Client::connect(&Home::new(dir.root()), None).await {
-            Ok(client) => Ok(Self::Runner(Box::new(client))),
-            Err(ClientError::NoRunner) => Err(Trouble::refused(locked.to_string())
-                .detail("no runner answers in its place")
-                .next("wait until that process ends, then type the command again")),
-            Err(other) => Err(Trouble::refused(locked.to_string())
-                .detail(other.to_string())
-                .next("follow the run that holds it: hamn attach")),
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let locked = match GuardedStore::open(&dir, &holder) {
+                Ok(store) => return Ok(Self::Own(Box::new(store))),
+                Err(locked @ StoreError::Locked { .. }) => locked,
+                Err(other) => return Err(other.into()),
+            };
+            match Client::connect(&Home::new(dir.root()), None).await {
+                Ok(client) => return Ok(Self::Runner(Box::new(Held { client, dir, purpose: purpose.to_owned() }))),
+                // A runner that begins or ends at this moment, or somebody who only looks.
+                Err(ClientError::NoRunner) if Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(ClientError::NoRunner) => {
+                    return Err(Trouble::refused(locked.to_string())
+                        .detail("no runner answers in its place")
+                        .next("wait until that process ends, then type the command again"));
+                }
+                Err(other) => {
+                    return Err(Trouble::refused(locked.to_string())
+                        .detail(other.to_string())
+                        .next("follow the run that holds it: hamn attach"));
+                }
+            }
         }
     }
 
@@ -54,26 +82,36 @@ impl Reading {
     /// The run that a runner is at now.
     pub fn live(&self) -> Option<RunId> {
         match self {
-            Self::Runner(client) => Some(client.greeting().run),
+            Self::Runner(held) => Some(held.client.greeting().run),
             _ => None,
         }
     }
 
     /// The runs, oldest first.
     pub async fn runs(&mut self) -> Result<Vec<RunId>, Trouble> {
-        match self {
-            Self::Own(store) => Ok(store.runs().await?),
-            Self::Runner(client) => client.runs().await.map_err(|e| broke(&e)),
-            Self::Nothing => Ok(Vec::new()),
+        loop {
+            match self {
+                Self::Own(store) => return Ok(store.runs().await?),
+                Self::Nothing => return Ok(Vec::new()),
+                Self::Runner(held) => match held.client.runs().await {
+                    Err(ClientError::NoRunner) => self.reopen().await?,
+                    runs => return runs.map_err(|e| broke(&e)),
+                },
+            }
         }
     }
 
     /// The records of a run.
     pub async fn records(&mut self, run: RunId) -> Result<Vec<Record>, Trouble> {
-        match self {
-            Self::Own(store) => Ok(store.read(run).await?),
-            Self::Runner(client) => client.records(run).await.map_err(|e| broke(&e)),
-            Self::Nothing => Ok(Vec::new()),
+        loop {
+            match self {
+                Self::Own(store) => return Ok(store.read(run).await?),
+                Self::Nothing => return Ok(Vec::new()),
+                Self::Runner(held) => match held.client.records(run).await {
+                    Err(ClientError::NoRunner) => self.reopen().await?,
+                    records => return records.map_err(|e| broke(&e)),
+                },
+            }
         }
     }
 
@@ -86,6 +124,27 @@ impl Reading {
                 .next("see what is left in which copy: hamn journal verify")
         })?;
         Ok((state, records))
+    }
+
+    /// The runner has ended while we asked it: the journal is free, or another runner's.
+    async fn reopen(&mut self) -> Result<(), Trouble> {
+        if let Self::Runner(held) = self {
+            *self = Box::pin(Self::open_at(held.dir.clone(), &held.purpose.clone())).await?;
+        }
+        Ok(())
+    }
+
+    /// What the runner says of itself; `None` when there is none.
+    pub async fn runner(&mut self) -> Result<Option<Status>, Trouble> {
+        loop {
+            match self {
+                Self::Own(_) | Self::Nothing => return Ok(None),
+                Self::Runner(held) => match held.client.status().await {
+                    Err(ClientError::NoRunner) => self.reopen().await?,
+                    status => return status.map(Some).map_err(|e| broke(&e)),
+                },
+            }
+        }
     }
 
     /// The run that was meant; without a word: the newest.

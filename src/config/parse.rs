@@ -359,7 +359,13 @@ fn agent(source: &Source<'_>, section: &Section<'_, '_>, whose: &str, pins: &mut
     let guid = section.optional_text("guid", rules::guid);
     if let Some(guid) = &guid {
         let hint = "one device would switch both machines; ask each: ipmitool … mc guid";
-        pins.devices.note(source, &guid.value.to_ascii_lowercase(), &guid.span, &format!("the guid of {whose}"), hint);
+        pins.devices.note(
+            source,
+            &guid.value.replace('-', "").to_ascii_lowercase(),
+            &guid.span,
+            &format!("the guid of {whose}"),
+            hint,
+        );
     }
     Fence::Agent {
         agent,

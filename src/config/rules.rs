@@ -127,15 +127,18 @@ pub(super) fn machine_id(value: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// GUID of a BMC.
+/// GUID of a BMC: with or without hyphens, as the version of ipmitool at hand prints it.
 pub(super) fn guid(value: &str) -> Result<(), Wrong> {
     const HINT: &str = "write what `ipmitool … mc guid` prints as System GUID: 11223344-5566-7788-99aa-bbccddeeff00";
-    let parts: Vec<&str> = value.split('-').collect();
-    let lengths: Vec<usize> = parts.iter().map(|p| p.len()).collect();
-    if lengths != [8, 4, 4, 4, 12] || !parts.iter().all(|p| p.bytes().all(|b| b.is_ascii_hexdigit())) {
+    let digits: String = value.chars().filter(|c| *c != '-').collect();
+    let groups: Vec<usize> = value.split('-').map(str::len).collect();
+    if digits.len() != 32
+        || !digits.bytes().all(|b| b.is_ascii_hexdigit())
+        || !matches!(groups[..], [32] | [8, 4, 4, 4, 12])
+    {
         return wrong("is no GUID", HINT);
     }
-    if value.bytes().all(|b| matches!(b, b'0' | b'-')) || value.bytes().all(|b| matches!(b, b'f' | b'F' | b'-')) {
+    if digits.bytes().all(|b| b == b'0') || digits.bytes().all(|b| matches!(b, b'f' | b'F')) {
         return wrong("is the GUID of a device that was never given one", "set the device's GUID, or leave `guid` out");
     }
     Ok(())

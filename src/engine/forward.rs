@@ -1,5 +1,7 @@
 //! Takes transitions until the goal.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::future::join_all;
 use journal_schema::{End, Payload};
 use workflows::{Context, Known, Step, table::StateName};
@@ -41,6 +43,13 @@ impl Drive<'_> {
                     continue;
                 }
                 other => other?,
+            }
+            // A place that stopped answering in the middle of something may have rebooted, also under the last step.
+            if self.shaken.swap(false, Ordering::Relaxed) && rounds < ROUNDS {
+                rounds += 1;
+                if self.look_again().await? > 0 {
+                    continue;
+                }
             }
             let state = self.ledger.read(|v| v.state.open.as_ref().map(|o| o.row.to.clone()));
             let state = state.ok_or_else(|| Halt::Bug("a transition without being open".into()))?;

@@ -115,9 +115,11 @@ impl Drive<'_> {
         let mut tries_left = step.retries;
         let mut pause = Duration::from_millis(step.retry_pause_ms.into());
         loop {
+            let earlier = self.unsettled(step, Direction::Forward);
+            let of_before = earlier.is_some();
             let tried = if step.mode == Mode::Observe {
                 self.look_at(step).await?
-            } else if let Some((attempt, token, at)) = self.unsettled(step, Direction::Forward) {
+            } else if let Some((attempt, token, at)) = earlier {
                 self.settle(step, attempt, &token, &at).await?
             } else {
                 self.attempt(step).await?
@@ -127,7 +129,14 @@ impl Drive<'_> {
                 Verdict::Failed => step.mode != Mode::OnceOnly,
                 Verdict::Unknown => step.mode == Mode::Observe,
             };
-            if !again || tried.hopeless || tries_left == 0 || self.engine.stop.asked() {
+            if !again || tried.hopeless || self.engine.stop.asked() {
+                return Ok(tried);
+            }
+            if of_before {
+                // What an earlier program tried does not count: this one has not tried yet.
+                continue;
+            }
+            if tries_left == 0 {
                 return Ok(tried);
             }
             tries_left -= 1;
@@ -190,7 +199,12 @@ impl Drive<'_> {
         let here = self.engine.remote.at(step.place);
         let reached = if here == at {
             // Sent again under the same token: if it was launched before, this only waits for it.
-            self.job(step, token, &step.job(), Duration::from_secs(step.timeout_s.into())).await
+            match self.job(step, token, &step.job(), Duration::from_secs(step.timeout_s.into())).await {
+                Reached::Answer(JobAnswer::Finished(_)) if step.volatile && step.probe.is_empty() => {
+                    Reached::Elsewhere("it ended, but whether its place has rebooted since cannot be seen".into())
+                }
+                reached => reached,
+            }
         } else {
             Reached::Elsewhere(format!("it was started from {at}, hamn now runs on {here}"))
         };

@@ -32,7 +32,7 @@ use crate::{journal::Store, remote::Remote};
 pub use event::{Answer, Asker, Clock, Ending, Event, Observer, Question, SystemClock};
 use halt::Halt;
 use ledger::Ledger;
-pub use look::{Look, look};
+pub use look::{Look, Seen, look};
 
 /// Asks the engine to stop between steps. Cloned freely; there is no way back.
 #[derive(Debug, Clone, Default)]
@@ -130,7 +130,8 @@ impl Engine {
             Ok(ledger) => ledger,
             Err(halt) => return self.end(None, halt.ending(false)),
         };
-        let drive = Drive { engine: self, ledger, request: start.request, run: start.run };
+        let drive =
+            Drive { engine: self, ledger, request: start.request, run: start.run, shaken: AtomicBool::new(false) };
         let result = async {
             for decision in start.decisions {
                 drive.ledger.write(decision).await?;
@@ -209,7 +210,7 @@ impl Engine {
         }
         let request = serde_json::from_str(&request)
             .map_err(|e| Halt::Refused(format!("the request of run {run} cannot be read: {e}")))?;
-        Ok(Drive { engine: self, ledger, request, run })
+        Ok(Drive { engine: self, ledger, request, run, shaken: AtomicBool::new(false) })
     }
 
     fn refs(&self, plan: Digest) -> Refs {
@@ -233,6 +234,8 @@ struct Drive<'a> {
     ledger: Ledger,
     request: Request,
     run: RunId,
+    /// A place stopped answering in the middle of something: it may have rebooted.
+    shaken: AtomicBool,
 }
 
 impl Drive<'_> {

@@ -1,6 +1,6 @@
 //! A job's answer in spite of lost connections: try again, ask for the token, never send twice what may have run under another.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use journal_schema::{Token, UnixMillis};
 use workflows::{Output, Place, Script, Step};
@@ -68,7 +68,11 @@ impl Drive<'_> {
             let why = match self.engine.remote.observe(step.place, script, limit).await {
                 Ok(output) => return Ok(output),
                 Err(Failure::WrongMachine { detail, .. }) => return Err(Reached::Wrong(detail)),
-                Err(Failure::NeverStarted { detail, .. } | Failure::Unknown { detail, .. }) => detail,
+                Err(Failure::NeverStarted { detail, .. }) => detail,
+                Err(Failure::Unknown { detail, .. }) => {
+                    self.shaken.store(true, Ordering::Relaxed);
+                    detail
+                }
             };
             if !backoff.again(&step.id, step.place, &why).await {
                 return Err(Reached::NotReached(why));
@@ -90,6 +94,7 @@ impl Drive<'_> {
                 Err(Failure::NeverStarted { detail, .. }) => detail,
                 Err(Failure::Unknown { detail, .. }) => {
                     may_have_started = true;
+                    self.shaken.store(true, Ordering::Relaxed);
                     // The connection went while the job may be running: patience begins now.
                     backoff.patience = self.engine.patience.unreachable;
                     detail

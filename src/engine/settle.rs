@@ -1,7 +1,9 @@
 //! What resume does first: steps that nobody knows the end of, and effects that a reboot takes away.
 
+use std::sync::atomic::Ordering;
+
 use journal_schema::{Direction, Mode, Payload, StepStatus, Verdict};
-use workflows::Step;
+use workflows::{Place, Step};
 
 use super::{Drive, halt::Halt, life::Went};
 
@@ -20,22 +22,32 @@ impl Drive<'_> {
     /// Looks again at every volatile effect that holds by the journal: an address, a running daemon, a machine that must stay
     /// off. What is gone is journaled and done again, in the order in which it was done first. Returns how many were gone.
     pub(super) async fn look_again(&self) -> Result<u32, Halt> {
-        let mut gone: Vec<Step> = Vec::new();
+        let mut gone = 0;
+        let mut lost: Vec<(Place, String)> = Vec::new();
         let mut again = Vec::new();
         for step in self.steps_taken()?.into_iter().chain(self.steps_open()?) {
-            if !step.volatile || !self.holds(&step) {
-                if self.regressed(&step) {
+            if !self.holds(&step) {
+                if self.to_do_again(&step) {
+                    // Found gone by an earlier look that was cut off before it came to the others.
+                    lost.push((step.place, step.id.clone()));
                     again.push(step);
                 }
                 continue;
             }
+            if !step.volatile {
+                continue;
+            }
             let (regressed, evidence, why) = if step.probe.is_empty() {
                 // What cannot be looked at shares the fate of what can at the same place: the reboot took both.
-                let rebooted = gone.iter().find(|other| other.place == step.place);
-                let why = rebooted.map_or(String::new(), |other| format!("with the effect of {}", other.id));
+                let rebooted = lost.iter().find(|(place, _)| *place == step.place);
+                let why = rebooted.map_or(String::new(), |(_, other)| format!("with the effect of {other}"));
                 (rebooted.is_some(), Vec::new(), why)
             } else {
                 let Ok(output) = self.observe(&step, &step.probe).await else { continue };
+                if self.shaken.swap(false, Ordering::Relaxed) {
+                    // It may have rebooted under this very look: what was seen before is worth nothing.
+                    return Box::pin(self.look_again()).await;
+                }
                 let seen = (step.judge_probe)(&output);
                 let regressed = match seen.verdict {
                     Verdict::Succeeded => false,
@@ -48,7 +60,8 @@ impl Drive<'_> {
             if regressed {
                 let why = format!("no longer holds: {why}");
                 self.ledger.write(Payload::Regressed { step: step.id.clone(), evidence, why }).await?;
-                gone.push(step.clone());
+                gone += 1;
+                lost.push((step.place, step.id.clone()));
                 again.push(step);
             }
         }
@@ -58,7 +71,7 @@ impl Drive<'_> {
         for step in again.iter().filter(|s| !open.contains(&s.id)) {
             self.do_again(step).await?;
         }
-        Ok(gone.len() as u32)
+        Ok(gone)
     }
 
     async fn do_again(&self, step: &Step) -> Result<(), Halt> {
@@ -68,8 +81,15 @@ impl Drive<'_> {
         }
     }
 
-    fn regressed(&self, step: &Step) -> bool {
-        self.ledger.read(|v| matches!(v.state.steps.get(&step.id).map(|s| &s.status), Some(StepStatus::Regressed)))
+    /// Gone, and not back yet: the runner died, or doing it again failed.
+    fn to_do_again(&self, step: &Step) -> bool {
+        step.mode != Mode::Observe
+            && !step.optional
+            && self.ledger.read(|v| {
+                let state = v.state.steps.get(&step.id);
+                let taken = |t: &str| v.state.taken.iter().any(|other| other.row.transition == t);
+                state.is_some_and(|s| s.status == StepStatus::Regressed || taken(&s.transition))
+            })
     }
 
     /// Before a rollback: what may be under way is revoked or waited for, so that nothing starts behind the rollback's back.

@@ -7,7 +7,10 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -116,11 +119,18 @@ pub(super) struct Master {
     socket: PathBuf,
     /// Index of its address.
     pub(super) address: usize,
+    /// Holds the socket: it goes after the master was told to end.
+    _den: Arc<Den>,
 }
 
 impl Master {
     /// Connects to one address. The error says what ssh said.
-    pub(super) async fn connect(den: &Den, target: &Target, address: usize, limit: Duration) -> Result<Self, String> {
+    pub(super) async fn connect(
+        den: &Arc<Den>,
+        target: &Target,
+        address: usize,
+        limit: Duration,
+    ) -> Result<Self, String> {
         let base = den.fresh();
         let (keys, config, log, socket) =
             (base.with_extension("k"), base.with_extension("c"), base.with_extension("l"), base.with_extension("s"));
@@ -138,7 +148,7 @@ impl Master {
         match status {
             Ok(Ok(status)) if status.success() => {
                 let session = Session::resume_mux(socket.clone().into_boxed_path(), None);
-                Ok(Self { session, socket, address })
+                Ok(Self { session, socket, address, _den: Arc::clone(den) })
             }
             Ok(Ok(status)) if said.is_empty() => Err(format!("ssh ended with {status}")),
             Ok(Ok(_)) => Err(said),

@@ -109,11 +109,20 @@ impl Client {
 
     /// Sends a request on a connection that is not attached and waits for its answer.
     pub async fn request(&mut self, request: &Request) -> Result<Reply, ClientError> {
-        self.send(request).await?;
-        match self.next().await? {
-            Some(Reply::Refused { why }) => Err(ClientError::Refused(why)),
-            Some(reply) => Ok(reply),
-            None => Err(ClientError::NoRunner),
+        let answer = match self.send(request).await {
+            Ok(()) => self.next().await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(Some(Reply::Refused { why })) => Err(ClientError::Refused(why)),
+            Ok(Some(reply)) => Ok(reply),
+            Ok(None) => Err(ClientError::NoRunner),
+            Err(ClientError::Io(e))
+                if matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) =>
+            {
+                Err(ClientError::NoRunner)
+            }
+            Err(error) => Err(error),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use journal_schema::{Payload, Record};
+use journal_schema::{Operator, Payload, Record};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,6 +42,8 @@ struct Inner {
     clients: Vec<Link>,
     next_client: u64,
     ever_attached: bool,
+    /// Who asked to stop: whoever waits for an answer gets `stop`, where that is one.
+    stopped_by: Option<Operator>,
 }
 
 #[derive(Debug)]
@@ -175,6 +177,15 @@ impl Hub {
         Ok(())
     }
 
+    /// The run is to stop: questions that wait for an answer must not hold it up. Those that know the answer `stop` get it.
+    pub fn stop(&self, operator: &Operator) {
+        self.lock().stopped_by = Some(operator.clone());
+        for question in self.questions() {
+            // Answered by somebody in this moment: as good.
+            let _ = self.answer(&question.id, stop_answer(operator));
+        }
+    }
+
     /// Tells everybody that the run ended, and how. The runner says this, not the engine: only when the journal is let go of may
     /// a client go on to the next command.
     pub fn end(&self, ending: Ending) {
@@ -221,6 +232,14 @@ impl Hub {
     fn forget_question(&self, id: &str) {
         self.lock().questions.remove(id);
     }
+}
+
+fn knows_stop(question: &Question) -> bool {
+    question.options.iter().any(|(word, _)| word == "stop")
+}
+
+fn stop_answer(operator: &Operator) -> Answer {
+    Answer { word: "stop".to_owned(), why: "asked to stop".to_owned(), operator: operator.clone() }
 }
 
 impl Active {
@@ -302,6 +321,11 @@ impl Asker for Hub {
             }
         }
 
+        if let Some(by) = self.lock().stopped_by.clone()
+            && knows_stop(&question)
+        {
+            return stop_answer(&by);
+        }
         let (reply, answered) = oneshot::channel();
         let id = question.id.clone();
         let event = Arc::new(Event::Question(question));

@@ -10,22 +10,43 @@
 //!    └──attach──────────▶ socket ◀──attach── any number of clients
 //! ```
 
+use std::time::{Duration, Instant};
+
+use crate::journal::StoreError;
+
 mod client;
 mod home;
 mod hub;
 mod line;
 mod process;
 mod protocol;
+mod rehearsal;
 mod server;
 mod spawn;
+mod work;
 
 pub use client::{Client, ClientError};
 pub use home::Home;
 pub use hub::{Attached, Hub, Refusal};
 pub use process::{Failed, Work, leave_terminal, serve};
 pub use protocol::{Greeting, PROTOCOL, Reply, Request, Running, Status};
+pub use rehearsal::Rehearsal;
 pub use server::{Control, Server};
 pub use spawn::{SpawnError, Spawned, spawn};
+pub use work::{Action, Means, Parameters, World, here, live};
+
+/// Opens the journal in spite of those who hold it only for a moment, to read it. A holder that stays is the answer.
+pub async fn patiently<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let deadline = Instant::now() + Duration::from_secs(3);
+    loop {
+        match open() {
+            Err(StoreError::Locked { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;

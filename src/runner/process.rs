@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use journal_schema::Operator;
 use thiserror::Error;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{oneshot, watch},
+    sync::oneshot,
 };
 
 use super::{Control, Home, Server};
@@ -28,8 +29,12 @@ pub struct Failed {
 /// What a runner is for: the engine on a run.
 #[async_trait]
 pub trait Work: Send {
-    /// Works until the run ends or `stop` is set, and lets go of the journal.
-    async fn work(self: Box<Self>, control: Arc<Control>, stop: watch::Receiver<bool>) -> Ending;
+    /// Works until the run ends or [`Control::stop`] asks, and lets go of the journal.
+    async fn work(self: Box<Self>, control: Arc<Control>) -> Ending;
+}
+
+fn by_signal(control: &Control, signal: &str) -> Operator {
+    Operator { name: signal.to_owned(), host: control.operator.host.clone(), terminal: "-".to_owned() }
 }
 
 /// Leaves the terminal and its session. A process that leads its group (started by a shell with job control) cannot and need not.
@@ -48,18 +53,12 @@ pub async fn serve(home: &Home, control: Arc<Control>, work: Box<dyn Work>) -> R
     let (over, is_over) = oneshot::channel();
     let serving = tokio::spawn(server.serve(control.clone(), is_over));
     // In a task of its own: a panic in it is an ending, not the end of everything.
-    let mut working = tokio::spawn(work.work(control.clone(), control.stop.subscribe()));
+    let mut working = tokio::spawn(work.work(control.clone()));
     let ending = loop {
         tokio::select! {
             ended = &mut working => break ended,
-            _ = terminate.recv() => {
-                tracing::info!("SIGTERM: stopping between steps");
-                control.stop.send_replace(true);
-            }
-            _ = interrupt.recv() => {
-                tracing::info!("SIGINT: stopping between steps");
-                control.stop.send_replace(true);
-            }
+            _ = terminate.recv() => control.stop(&by_signal(&control, "SIGTERM")),
+            _ = interrupt.recv() => control.stop(&by_signal(&control, "SIGINT")),
             _ = hang_up.recv() => tracing::info!("SIGHUP: the run goes on"),
         }
     };

@@ -25,7 +25,7 @@ use super::{
     protocol::{Greeting, PROTOCOL, REQUEST_LIMIT, Reply, Request, Status},
 };
 use crate::{
-    engine::{Answer, Event},
+    engine::{Answer, Event, Stop},
     journal::Store,
 };
 
@@ -36,8 +36,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 pub struct Control {
     /// Events and questions.
     pub hub: Arc<Hub>,
-    /// Set to stop between two steps.
-    pub stop: watch::Sender<bool>,
+    /// Stops between two steps.
+    pub stop: Stop,
     /// The journal, until the run is over.
     store: Mutex<Option<Arc<dyn Store>>>,
     /// The run.
@@ -72,7 +72,7 @@ impl Control {
     ) -> Self {
         Self {
             hub,
-            stop: watch::Sender::new(false),
+            stop: Stop::default(),
             store: Mutex::new(Some(store)),
             run,
             workflow: workflow.to_owned(),
@@ -92,6 +92,13 @@ impl Control {
         self.store.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Asks the engine to stop between two steps.
+    pub fn stop(&self, operator: &Operator) {
+        tracing::info!(by = %operator.name, terminal = %operator.terminal, "asked to stop between steps");
+        self.stop.ask();
+        self.hub.stop(operator);
+    }
+
     fn status(&self) -> Status {
         Status {
             run: self.run,
@@ -102,14 +109,15 @@ impl Control {
             records: self.hub.records(),
             running: self.hub.running(),
             questions: self.hub.questions(),
-            stopping: *self.stop.borrow(),
+            stopping: self.stop.asked(),
             clients: self.hub.clients(),
             copies: (self.lag)(),
         }
     }
 
-    async fn answer(&self, request: Request) -> Reply {
-        match request {
+    /// `None`: hang up, because whoever asks finds the answer elsewhere now.
+    async fn answer(&self, request: Request) -> Option<Reply> {
+        Some(match request {
             Request::Answer { question, word, why, operator } => {
                 match self.hub.answer(&question, Answer { word, why, operator }) {
                     Ok(()) => Reply::Accepted,
@@ -117,15 +125,13 @@ impl Control {
                 }
             }
             Request::Stop { operator } => {
-                tracing::info!(by = %operator.name, terminal = %operator.terminal, "asked to stop between steps");
-                self.stop.send_replace(true);
+                self.stop(&operator);
                 Reply::Accepted
             }
             Request::Status => Reply::Status(self.status()),
             Request::Runs | Request::Records { .. } => {
-                let Some(store) = self.store() else {
-                    return Reply::Refused { why: "the run is over; read the journal itself".to_owned() };
-                };
+                // The run is over: the journal is free for everybody.
+                let store = self.store()?;
                 let reply = match request {
                     Request::Records { run } => store.read(run).await.map(|records| Reply::Records { records }),
                     _ => store.runs().await.map(|runs| Reply::Runs { runs }),
@@ -134,7 +140,7 @@ impl Control {
             }
             // Handled by the connection, which knows where to send the events.
             Request::Attach { .. } => Reply::Refused { why: "already attached".to_owned() },
-        }
+        })
     }
 }
 
@@ -268,7 +274,10 @@ async fn converse(stream: UnixStream, control: &Control) -> io::Result<()> {
                     write(&mut to, &Reply::Live).await?;
                     attached = Some(new);
                 }
-                Ok(Some(request)) => write(&mut to, &control.answer(request).await).await?,
+                Ok(Some(request)) => match control.answer(request).await {
+                    Some(reply) => write(&mut to, &reply).await?,
+                    None => return to.shutdown().await,
+                },
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     write(&mut to, &Reply::Refused { why: format!("not understood: {error}") }).await?;
                     return Ok(());

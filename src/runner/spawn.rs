@@ -75,8 +75,7 @@ pub async fn spawn<P: Serialize>(
     let log_start = log.metadata().map_or(0, |m| m.len());
     let log_again = log.try_clone().map_err(failed("its log"))?;
     let mut child = Command::new(program)
-        .arg("runner")
-        .arg("--state")
+        .args(["runner", "-v", "--state-dir"])
         .arg(&state)
         .arg(run.to_string())
         .current_dir("/")

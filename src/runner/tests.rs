@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use journal_schema::{Digest, Operator, Payload, Record, RunId, SchemaVersion, Seq, UnixMillis, Verdict};
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 
 use super::*;
 use crate::{
@@ -56,7 +56,9 @@ fn question() -> Question {
         id: "unknown.x".into(),
         text: "did it run?".into(),
         shown: "nobody knows".into(),
-        options: vec![("yes".into(), "it ran".into()), ("no".into(), "it did not".into())],
+        options: [("yes", "it ran"), ("no", "it did not"), ("stop", "stop here")]
+            .map(|(word, meaning)| (word.into(), meaning.into()))
+            .to_vec(),
     }
 }
 
@@ -91,7 +93,7 @@ enum Tell {
 
 #[async_trait]
 impl Work for Told {
-    async fn work(mut self: Box<Self>, control: Arc<Control>, mut stop: watch::Receiver<bool>) -> Ending {
+    async fn work(mut self: Box<Self>, control: Arc<Control>) -> Ending {
         while let Some(tell) = self.0.recv().await {
             match tell {
                 Tell::Say(event) => control.hub.event(&event),
@@ -99,7 +101,9 @@ impl Work for Told {
                     let _ = reply.send(control.hub.ask(question()).await);
                 }
                 Tell::WaitForStop => {
-                    stop.wait_for(|s| *s).await.unwrap();
+                    while !control.stop.asked() {
+                        tokio::time::sleep(Duration::from_millis(1)).await;
+                    }
                     return Ending::Interrupted { why: "asked".into() };
                 }
                 Tell::End(ending) => return ending,
@@ -288,7 +292,7 @@ async fn a_second_client_answers_the_first_answer_counts_and_everybody_hears_it(
         operator: operator("bob"),
     };
     second.send(&answer("perhaps")).await.unwrap();
-    expect(&mut second, &["refused: `perhaps` is none of the answers to `unknown.x`: yes, no"]).await;
+    expect(&mut second, &["refused: `perhaps` is none of the answers to `unknown.x`: yes, no, stop"]).await;
     second.send(&answer("yes")).await.unwrap();
     let mut heard = vec![next(&mut second).await, next(&mut second).await];
     heard.sort();
@@ -315,6 +319,23 @@ async fn stop_is_a_request_and_closing_a_client_is_not() {
     assert!(matches!(asker.request(&Request::Stop { operator: operator("bob") }).await.unwrap(), Reply::Accepted));
     expect(&mut watcher, &["over Interrupted { why: \"asked\" }"]).await;
     assert_eq!(stage.end().await, Ending::Interrupted { why: "asked".into() });
+}
+
+#[tokio::test]
+async fn a_question_that_waits_does_not_hold_up_a_stop() {
+    let stage = Stage::new().await;
+    let (reply, answered) = tokio::sync::oneshot::channel();
+    stage.tell.send(Tell::Ask(reply)).ok().unwrap();
+    let mut client = stage.attached(0).await;
+    while next(&mut client).await != "question unknown.x" {}
+    let mut asker = stage.client().await;
+    asker.request(&Request::Stop { operator: operator("bob") }).await.unwrap();
+    assert_eq!(timeout(DEADLINE, answered).await.unwrap().unwrap().word, "stop");
+    let (reply, later) = tokio::sync::oneshot::channel();
+    stage.tell.send(Tell::Ask(reply)).ok().unwrap();
+    assert_eq!(timeout(DEADLINE, later).await.unwrap().unwrap().word, "stop");
+    stage.tell.send(Tell::End(Ending::Done)).ok().unwrap();
+    stage.end().await;
 }
 
 #[tokio::test]

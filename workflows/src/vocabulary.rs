@@ -181,17 +181,72 @@ pub fn crontabs() -> Command {
     Command::new(["sh", "-c", SCRIPT])
 }
 
-/// Number of DHCP servers that run. Prints a number.
-pub fn dhcpd_processes() -> Command {
-    Command::new(["sh", "-c", "ps -e -o args= | grep -v grep | grep -c -E '^([^ ]*/)?(dhcpd|kea-dhcp4)( |$)' || :"])
+/// A network service that xCAT configures, whatever the distribution calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Helper {
+    /// named
+    Dns,
+    /// dhcpd or Kea
+    Dhcp,
+    /// conserver or goconserver
+    Consoles,
 }
 
-/// `start` or `stop` of the DHCP server, whatever the distribution calls it; exit 0 when there is none.
-pub fn dhcpd_control(action: &str) -> Command {
-    const SCRIPT: &str = "for s in isc-dhcp-server dhcpd kea-dhcp4-server; do \
+impl Helper {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Dns, Self::Dhcp, Self::Consoles];
+
+    /// Its name in evidence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dns => "named",
+            Self::Dhcp => "dhcpd",
+            Self::Consoles => "conserver",
+        }
+    }
+
+    /// Names of its programs.
+    fn programs(self) -> &'static str {
+        match self {
+            Self::Dns => "named",
+            Self::Dhcp => "dhcpd|kea-dhcp4",
+            Self::Consoles => "conserver|goconserver",
+        }
+    }
+
+    /// Names of its services, the most usual first.
+    fn services(self) -> &'static [&'static str] {
+        match self {
+            Self::Dns => &["named", "bind9"],
+            Self::Dhcp => &["isc-dhcp-server", "dhcpd", "kea-dhcp4-server"],
+            Self::Consoles => &["conserver-server", "conserver", "goconserver"],
+        }
+    }
+}
+
+/// Number of processes of a network service. Prints a number.
+pub fn helper_processes(helper: Helper) -> Command {
+    const SCRIPT: &str = "ps -e -o args= | grep -v grep | grep -c -E \"^([^ ]*/)?($1)( |\\$)\" || :";
+    Command::new(["sh", "-c", SCRIPT, "processes", helper.programs()])
+}
+
+/// `start` or `stop` of a network service under whatever names are installed; exit 0 when there is none. Only the first is started.
+pub fn helper_control(helper: Helper, action: &str) -> Command {
+    const SCRIPT: &str = "a=$1; shift; for s; do \
          if [ -x /etc/init.d/$s ] || { [ -d /run/systemd/system ] && systemctl cat $s.service >/dev/null 2>&1; }; then \
-         service $s \"$1\" || exit 1; fi; done";
-    Command::new(["sh", "-c", SCRIPT, "dhcpd", action]).timeout(60)
+         service $s $a || exit 1; [ $a = start ] && break; fi; done; :";
+    Command::new(["sh", "-c", SCRIPT, "helper", action].into_iter().chain(helper.services().iter().copied()))
+        .timeout(60)
+}
+
+/// [`helper_processes`] of the DHCP server.
+pub fn dhcpd_processes() -> Command {
+    helper_processes(Helper::Dhcp)
+}
+
+/// [`helper_control`] of the DHCP server.
+pub fn dhcpd_control(action: &str) -> Command {
+    helper_control(Helper::Dhcp, action)
 }
 
 /// Takes a file away; exit 0 also when there is none.

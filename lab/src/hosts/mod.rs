@@ -234,6 +234,21 @@ impl Lab {
         shell::output(&words, stdin)
     }
 
+    /// Writes a file on a host that lives, by another name and rename; parents are made, 0700.
+    ///
+    /// # Errors
+    /// As [`Self::exec`], or the file could not be written.
+    pub fn put(&self, machine: Machine, path: &str, mode: u32, content: &str) -> Result<()> {
+        const SCRIPT: &str = "umask 077; mkdir -p \"$(dirname \"$1\")\" && cat > \"$1.new\" && chmod \"$2\" \"$1.new\" && mv \"$1.new\" \"$1\"";
+        let mode = format!("{mode:o}");
+        let out =
+            self.exec_with(machine, Duration::from_secs(30), &["sh", "-c", SCRIPT, "put", path, &mode], content)?;
+        if out.ok() {
+            return Ok(());
+        }
+        Err(LabError::failed(format!("{path} could not be written on {machine}."), out.stderr.trim().to_owned()))
+    }
+
     /// Arguments of an interactive shell on a host, for the caller to execute.
     ///
     /// # Errors

@@ -128,16 +128,17 @@ impl World {
                 Some(Ran::ok(format!("{}\n", self.m(id).restores), 20))
             }
             ["sh", "-c", script] if *script == fixed.crontabs => Some(self.crontabs(id)),
-            ["sh", "-c", script] if *script == fixed.dhcpd_processes => {
-                let running = self.m(id).helpers[super::machine::helper_index(Helper::Dhcp)];
+            ["sh", "-c", script, "processes", programs] if *script == fixed.helper_processes => {
+                let helper = helper(programs.split('|').next()?)?;
+                let running = self.m(id).helpers[super::machine::helper_index(helper)];
                 Some(Ran::ok(format!("{}\n", u8::from(running)), 20))
             }
             ["sh", "-c", script, "carrier", interface] if *script == fixed.carrier => {
                 let up = *interface == fixed.pair.node(id).interface && !self.m(id).cut_cluster;
                 Some(Ran::ok(if up { "up\n" } else { "" }, 5).exit(i32::from(!up)))
             }
-            ["sh", "-c", script, "dhcpd", action] if *script == fixed.dhcpd_control => {
-                Some(self.control_helper(id, Helper::Dhcp, action))
+            ["sh", "-c", script, "helper", action, service, ..] if *script == fixed.helper_control => {
+                Some(self.control_helper(id, helper(service)?, action))
             }
             ["sh", "-c", script, "xcatd-ready", program]
                 if *script == fixed.xcatd_ready && *program == fixed.tabdump =>

@@ -31,7 +31,7 @@ pub struct NodeEnd {
     pub service_address: bool,
     /// The server runs.
     pub database_running: bool,
-    /// The data is a primary's (as opposed to a standby's).
+    /// The data is a primary's (as opposed to a standby's): what it would start as when it is stopped.
     pub database_primary: bool,
     /// Timeline of the data.
     pub timeline: u32,
@@ -60,7 +60,8 @@ impl World {
                     host_name: if m.power { m.host_name.to_string() } else { String::new() },
                     service_address: self.holds_service(id),
                     database_running: m.db.running,
-                    database_primary: m.db.role == Role::Primary,
+                    database_primary: m.db.role == Role::Primary
+                        && (m.db.running || m.files.get(&self.fixed.standby_signal).is_none()),
                     timeline: m.db.timeline,
                     system_id: m.db.system_id,
                     cluster_nodes: self.cluster_nodes(id),
@@ -80,6 +81,8 @@ impl World {
                         .files
                         .iter()
                         .filter(|(path, _)| !path.ends_with(".hamn-before") && !path.ends_with(".xcatbak"))
+                        // Whether a machine could be claimed before it was fenced is chance.
+                        .filter(|(path, _)| m.power || !path.ends_with("/claim/text"))
                         .map(|(path, file)| (format!("{path} {:o}", file.mode), file.content.clone()))
                         .collect(),
                 }

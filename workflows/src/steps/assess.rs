@@ -13,7 +13,7 @@ use crate::{
     script::Output,
     step::{Judgement, Place, Step},
     table::{Context, Request},
-    vocabulary::{self, sql},
+    vocabulary::{self, Helper, sql},
 };
 
 /// Note: what the server says that it listens on.
@@ -72,7 +72,7 @@ struct Seen {
     claim: usize,
     xcatd: usize,
     xcatd_boot: usize,
-    dhcpd: usize,
+    helpers: [usize; 3],
     cfgloc: usize,
 }
 
@@ -97,7 +97,7 @@ fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
         claim: batch.look(vocabulary::cat(&vocabulary::claim_text_path(&pair))),
         xcatd: batch.look(vocabulary::xcatd_processes()),
         xcatd_boot: batch.look(vocabulary::at_boot("xcatd")),
-        dhcpd: batch.look(vocabulary::dhcpd_processes()),
+        helpers: Helper::ALL.map(|h| batch.look(vocabulary::helper_processes(h))),
         cfgloc: batch.look(vocabulary::cfgloc_dsn(&pair.xcat)),
         clock: [first, batch.look(vocabulary::clock())],
     };
@@ -142,12 +142,10 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
         running: read::runs(output.at(seen.xcatd)),
         at_boot: read::at_boot(output.at(seen.xcatd_boot)),
     });
-    facts.push(Fact::Service {
-        node: name.clone(),
-        service: "dhcpd".into(),
-        running: read::runs(output.at(seen.dhcpd)),
-        at_boot: Tri::Unknown,
-    });
+    for (helper, at) in Helper::ALL.into_iter().zip(seen.helpers) {
+        let running = read::runs(output.at(at));
+        facts.push(Fact::Service { node: name.clone(), service: helper.name().into(), running, at_boot: Tri::Unknown });
+    }
     let hosts = read::line(output.at(seen.host));
     let jobs = schedules::facts(name, output.at(seen.cron), &schedules::Surroundings::of(pair, hosts));
     let listed = jobs.is_some();

@@ -1,6 +1,6 @@
 //! The claim on both machines: who else starts a run is told by whom, where and by what run they are taken (trap 9).
 
-use journal_schema::{DatabaseRole, Fact, Tri};
+use journal_schema::{Channel, DatabaseRole, Fact, Tri};
 
 use super::{address, fit, idempotent, judge, look, other, postgres, read, target, undo, verify};
 use crate::{
@@ -31,8 +31,8 @@ pub fn take(ctx: &Context<'_>, who: Other) -> Vec<Step> {
     let on_other = take_on(ctx, ctx.request.target.other(), "claim.other");
     match who {
         Other::Alive => steps.push(on_other),
-        // A machine that was silent a moment ago is not worth the wait; the fence follows.
-        Other::MayBeDead if answered(ctx) == Tri::No => {}
+        // A machine that was silent a moment ago is not worth the wait; the fence follows. One whose database answers lives.
+        Other::MayBeDead if silent(ctx) => {}
         Other::MayBeDead => {
             let undo = on_other.undo.clone().map(|unclaim| serve_again(ctx, unclaim));
             steps.push(Step { optional: true, undo, ..on_other });
@@ -41,8 +41,9 @@ pub fn take(ctx: &Context<'_>, who: Other) -> Vec<Step> {
     fit(steps)
 }
 
-fn answered(ctx: &Context<'_>) -> Tri {
-    ctx.known.answers(&ctx.other().name, journal_schema::Channel::Ssh)
+fn silent(ctx: &Context<'_>) -> bool {
+    let answers = |channel| ctx.known.answers(&ctx.other().name, channel);
+    answers(Channel::Ssh) == Tri::No && answers(Channel::Database) != Tri::Yes
 }
 
 fn take_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
@@ -115,28 +116,27 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
     let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
     let was_primary = ctx.known.database(&node.name).0 == DatabaseRole::Primary;
     let had_address = ctx.known.holds(&node.name, address) == Tri::Yes;
-    let had_xcatd = ctx.known.service(&node.name, "xcatd").0 == Tri::Yes;
+    // What was not seen is taken to have been there, because it is the machine in service; only what was seen is demanded.
+    let may_be_primary = matches!(ctx.known.database(&node.name).0, DatabaseRole::Primary | DatabaseRole::Unknown);
+    let may_have_address = ctx.known.holds(&node.name, address) != Tri::No;
+    let may_have_xcatd = ctx.known.service(&node.name, "xcatd").0 != Tri::No;
     let mut script = Script::new();
-    if had_address {
+    if may_have_address {
         // Silence first; one's own address does not answer.
         script = address::conflict_probe(address, interface)
             .look(vocabulary::address_add(address, prefix, interface))
             .look(vocabulary::arp_announce(address, interface, false, 1));
     }
-    if let Some(name) = ctx.known.host_name(&node.name) {
-        script = script.look(vocabulary::set_host_name(name));
-    }
-    if was_primary {
+    let host_name = ctx.known.host_name(&node.name).unwrap_or(&ctx.pair.service.host_name);
+    script = script.look(vocabulary::set_host_name(host_name));
+    if may_be_primary {
         // A server that its own start-up began before the address was there does not listen on it, unless it listens everywhere.
         let listens = ctx.known.note(&node.name, super::assess::LISTEN).unwrap_or_default();
         let action = if listens == "*" { "start" } else { "restart" };
         script = script.look(vocabulary::control(&ctx.pair.database.control, action));
     }
-    if had_xcatd {
+    if may_have_xcatd {
         script = script.look(vocabulary::control(&ctx.pair.xcat.control, "restart"));
-    }
-    if script.is_empty() {
-        return unclaim;
     }
     let mut probe = super::Batch::default();
     let addresses = probe.look(vocabulary::addresses());
@@ -176,13 +176,14 @@ pub fn release(ctx: &Context<'_>, who: Other) -> Vec<Step> {
             probe,
             free(node.to_owned(), content),
         );
-        Step { judge_effect: unclaimed(), traps: &[9], ..step }
+        Step { judge_effect: unclaimed(), retries: 2, traps: &[9], ..step }
     };
     let mut steps = vec![on(target(ctx), &ctx.target().name, "release.target")];
     if who == Other::Alive {
         steps.push(Step { optional: true, ..on(other(ctx), &ctx.other().name, "release.other") });
     }
-    steps.push(verify::last_look(ctx));
+    let became = if who == Other::Alive { verify::Other::SteppedDown } else { verify::Other::Fenced };
+    steps.extend(verify::last_look(ctx, became));
     fit(steps)
 }
 

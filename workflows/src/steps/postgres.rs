@@ -410,7 +410,9 @@ pub(crate) fn is_down(node: String) -> Judge {
             },
         ];
         match (role.role, control.state.as_str()) {
-            (DatabaseRole::Down, "shut down") => {
+            // In recovery: a reboot started it again as the standby that its signal file makes it, and it was stopped once more. It wrote
+            // nothing in between.
+            (DatabaseRole::Down, "shut down" | "shut down in recovery") => {
                 Judgement::succeeded(format!("the database on {node} is shut down in order"), facts)
             }
             (DatabaseRole::Down, state) => {

@@ -25,7 +25,7 @@ pub fn verify(ctx: &Context<'_>, who: Other) -> Vec<Step> {
     match who {
         // A machine that was powered on again would be a second primary: nothing is quieter and nothing is worse.
         Other::Fenced => steps.extend(fence::still_off(ctx, "verify.fenced")),
-        Other::SteppedDown => steps.push(on_other(ctx)),
+        Other::SteppedDown => steps.push(on_other(ctx, "verify.other")),
     }
     fit(steps)
 }
@@ -108,7 +108,15 @@ fn on_target(ctx: &Context<'_>) -> Step {
 
 /// Once more when the claims are gone, in one cheap look: a reboot between the verification and the end would leave the cluster without
 /// its address, and nobody would look again.
-pub fn last_look(ctx: &Context<'_>) -> Step {
+pub fn last_look(ctx: &Context<'_>, who: Other) -> Vec<Step> {
+    let mut steps = vec![still_in_service(ctx)];
+    if who == Other::SteppedDown {
+        steps.push(Step { stage: 1, ..on_other(ctx, "release.last-look-other") });
+    }
+    steps
+}
+
+fn still_in_service(ctx: &Context<'_>) -> Step {
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.clone());
     let mut batch = Batch::default();
     let role = batch.look(postgres::ask_role(&ctx.pair.database));
@@ -132,10 +140,7 @@ pub fn last_look(ctx: &Context<'_>) -> Step {
             (host == Some(service.host_name.as_str()), host.is_none(), "it does not bear the service's name"),
             (running == Tri::Yes, running == Tri::Unknown, "xcatd does not run"),
         ];
-        match all.iter().find(|(good, ..)| !good) {
-            None => Judgement::succeeded(format!("{name} is in service"), facts),
-            Some((_, unclear, why)) => verdict(*unclear, format!("{name}: {why}"), facts),
-        }
+        weighed(&all, &name, "is in service", facts)
     });
     Step {
         stage: 1,
@@ -149,40 +154,45 @@ fn verdict(unclear: bool, why: String, facts: Vec<Fact>) -> Judgement {
     if unclear { Judgement::unknown(why, facts) } else { Judgement::failed(why, facts) }
 }
 
-fn on_other(ctx: &Context<'_>) -> Step {
+/// The machine that stepped down holds nothing of the service. `id` because it is looked at twice.
+fn on_other(ctx: &Context<'_>, id: &str) -> Step {
     let pg = &ctx.pair.database;
-    let (name, service) = (ctx.other().name.clone(), ctx.pair.service.address.clone());
+    let (name, service) = (ctx.other().name.clone(), ctx.pair.service.clone());
     let mut batch = Batch::default();
     let role = batch.look(postgres::ask_role(pg));
     let addresses = address::list(&mut batch);
+    let host = batch.look(vocabulary::host_name());
     let xcatd = batch.look(vocabulary::xcatd_processes());
     let signal = batch.look(vocabulary::cat(&vocabulary::standby_signal(pg)));
-    let title = format!("{name} has stepped down: no writable database, no service address, no xcatd");
+    let title = format!("{name} has stepped down: no database, no service address or name, no xcatd");
     let seen = judge(move |output: &Output| {
         let found = read::role(output.at(role));
-        let holds = read::holds(output.at(addresses), &service);
+        let holds = read::holds(output.at(addresses), &service.address);
         let running = read::runs(output.at(xcatd));
+        let host = read::line(output.at(host));
+        let guarded = read::file(output.at(signal));
         let facts = vec![
             postgres::role_fact(&name, &found),
-            Fact::HoldsAddress { node: name.clone(), address: service.clone(), holds },
+            Fact::HoldsAddress { node: name.clone(), address: service.address.clone(), holds },
             Fact::Service { node: name.clone(), service: "xcatd".into(), running, at_boot: Tri::Unknown },
         ];
-        let guarded = read::file(output.at(signal));
-        let bad = match (found.role, holds, running, guarded) {
-            (DatabaseRole::Primary, ..) => Some((false, "its database is writable".to_owned())),
-            (_, Tri::Yes, ..) => Some((false, format!("it holds {service}"))),
-            (_, _, Tri::Yes, _) => Some((false, "xcatd runs there".into())),
-            (.., Some(None)) => Some((false, "its database would start writable".into())),
-            (DatabaseRole::Unknown, ..) => Some((true, "the role of its database is not known".into())),
-            (_, Tri::Unknown, ..) => Some((true, "its addresses are not known".into())),
-            (_, _, Tri::Unknown, _) => Some((true, "its processes are not known".into())),
-            (.., None) => Some((true, "standby.signal could not be looked for".into())),
-            _ => None,
-        };
-        match bad {
-            Some((unclear, why)) => verdict(unclear, format!("{name}: {why}"), facts),
-            None => Judgement::succeeded(format!("{name} has stepped down"), facts),
-        }
+        let all = [
+            (found.role == DatabaseRole::Down, found.role == DatabaseRole::Unknown, "its database runs"),
+            (holds == Tri::No, holds == Tri::Unknown, "it holds the service address"),
+            (host.is_some_and(|h| h != service.host_name), host.is_none(), "it bears the service's name"),
+            (running == Tri::No, running == Tri::Unknown, "xcatd runs there"),
+            (matches!(guarded, Some(Some(_))), guarded.is_none(), "its database would start writable"),
+        ];
+        weighed(&all, &name, "has stepped down", facts)
     });
-    Step { retries: 2, traps: &[5, 13, 56], ..Step::observe("verify.other", title, other(ctx), batch.script(), seen) }
+    Step { retries: 2, traps: &[5, 13, 56], ..Step::observe(id, title, other(ctx), batch.script(), seen) }
+}
+
+/// The first of `(good, unclear, what is wrong)` that is not good, or success.
+fn weighed(all: &[(bool, bool, &str)], name: &str, good: &str, facts: Vec<Fact>) -> Judgement {
+    match all.iter().find(|(good, ..)| !good) {
+        None => Judgement::succeeded(format!("{name} {good}"), facts),
+        Some((_, true, why)) => Judgement::unknown(format!("{name}: whether {why} is not known"), facts),
+        Some((_, false, why)) => Judgement::failed(format!("{name}: {why}"), facts),
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
     script::{Action, Command, Output, Script},
     step::{Judge, Judgement, Step},
     table::Context,
-    vocabulary::{self, sql},
+    vocabulary::{self, Helper, sql},
 };
 
 fn wait_until_gone() -> Action {
@@ -32,7 +32,50 @@ fn service_fact(node: &str, service: &str, running: Tri) -> Fact {
     Fact::Service { node: node.to_owned(), service: service.to_owned(), running, at_boot: Tri::Unknown }
 }
 
-/// Stops xcatd and the DHCP server on the machine that steps down. `stop` ends with 0 whatever happens, and processes outlive it.
+/// The network services that the configuration has.
+fn configured(ctx: &Context<'_>) -> Vec<Helper> {
+    let xcat = &ctx.pair.xcat;
+    let has = |helper: &Helper| match helper {
+        Helper::Dns => xcat.dns,
+        Helper::Dhcp => xcat.dhcp,
+        Helper::Consoles => xcat.conserver,
+    };
+    Helper::ALL.into_iter().filter(has).collect()
+}
+
+/// Two DHCP servers give an address twice, two console servers fight for the consoles, and a name server left behind goes stale.
+fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
+    let name = ctx.other().name.clone();
+    let title = format!("stop {} on {name}", helper.name());
+    let judge_probe = gone(name.clone(), helper.name());
+    let start_again = undo(
+        Script::new().look(vocabulary::helper_control(helper, "start")),
+        look(vocabulary::helper_processes(helper)),
+        judge(move |output: &Output| {
+            let running = read::runs(output.at(1));
+            let facts = vec![service_fact(&name, helper.name(), running)];
+            judged(running, format!("{} on {name} runs: {running:?}", helper.name()), facts)
+        }),
+    );
+    Step {
+        judge_effect: the_probe_decides(),
+        undo: was_running.then_some(start_again),
+        volatile: true,
+        retries: 1,
+        traps: &[56, 59],
+        section: "4.0 step 4",
+        ..idempotent(
+            &format!("stop.{}", helper.name()),
+            title,
+            other(ctx),
+            Script::new().look(vocabulary::helper_control(helper, "stop")),
+            look(vocabulary::helper_processes(helper)),
+            judge_probe,
+        )
+    }
+}
+
+/// Stops xcatd and the network services on the machine that steps down. `stop` ends with 0 whatever happens, and processes outlive it.
 pub fn stop(ctx: &Context<'_>) -> Vec<Step> {
     let (node, xcat) = (ctx.other().name.clone(), &ctx.pair.xcat);
     let was = |service: &str| ctx.known.service(&node, service).0 != Tri::No;
@@ -60,37 +103,7 @@ pub fn stop(ctx: &Context<'_>) -> Vec<Step> {
             gone(node.clone(), "xcatd"),
         )
     }];
-    if xcat.dhcp {
-        let name = node.clone();
-        let start_again = undo(
-            Script::new().look(vocabulary::dhcpd_control("start")),
-            look(vocabulary::dhcpd_processes()),
-            judge(move |output: &Output| {
-                let running = read::runs(output.at(1));
-                judged(
-                    running,
-                    format!("DHCP server on {name}: {running:?}"),
-                    vec![service_fact(&name, "dhcpd", running)],
-                )
-            }),
-        );
-        steps.push(Step {
-            judge_effect: the_probe_decides(),
-            undo: was("dhcpd").then_some(start_again),
-            volatile: true,
-            retries: 1,
-            traps: &[56, 59],
-            section: "4.0 step 4",
-            ..idempotent(
-                "stop.dhcpd",
-                format!("stop the DHCP server on {node}"),
-                other(ctx),
-                Script::new().look(vocabulary::dhcpd_control("stop")),
-                look(vocabulary::dhcpd_processes()),
-                gone(node.clone(), "dhcpd"),
-            )
-        });
-    }
+    steps.extend(configured(ctx).into_iter().map(|helper| stop_helper(ctx, helper, was(helper.name()))));
     fit(steps)
 }
 

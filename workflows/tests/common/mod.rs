@@ -124,6 +124,12 @@ pub fn observed() -> Vec<Fact> {
         last_commit_ms: received.map(|_| 1_768_478_460_000),
         last_message_ms: received.map(|_| 1_768_478_460_900),
     };
+    let service = |node: &str, service: &str, runs: bool| Fact::Service {
+        node: node.to_owned(),
+        service: service.to_owned(),
+        running: if runs { Tri::Yes } else { Tri::No },
+        at_boot: Tri::Unknown,
+    };
     let mut facts = Vec::new();
     for (node, host, role, number) in
         [("mn-a", "mn1", DatabaseRole::Primary, 11_u32), ("mn-b", "mn2", DatabaseRole::Standby, 12)]
@@ -149,12 +155,9 @@ pub fn observed() -> Vec<Fact> {
                 running: if primary { Tri::Yes } else { Tri::No },
                 at_boot: Tri::No,
             },
-            Fact::Service {
-                node: name(node),
-                service: name("dhcpd"),
-                running: if primary { Tri::Yes } else { Tri::No },
-                at_boot: Tri::Unknown,
-            },
+            service(node, "named", primary),
+            service(node, "dhcpd", primary),
+            service(node, "conserver", primary),
             Fact::ClusterNodes { node: name(node), count: 12 },
             Fact::Epoch { node: name(node), epoch: 3 },
             Fact::Claimed { node: name(node), claim: String::new() },
@@ -251,7 +254,7 @@ pub fn standby() -> Machine {
         .says("/var/lib/hamn/claim/text", ran(1, "", NO_FILE))
         .says("^xcatd: ", ok("0\n"))
         .says("at-boot", ok("no\n"))
-        .says("kea-dhcp4)( |$)", ok("0\n"))
+        .says("processes ", ok("0\n"))
         .says("pg_restore|restorexCATdb", ok("0\n"))
         .says("s/|.*//p", ok("Pg:dbname=xcatdb;host=10.77.0.12\n"))
         .says("LOWER_UP", ok("up\n"))

@@ -123,9 +123,9 @@ fn what_is_started_at_boot_and_what_runs() {
     assert_eq!(on(&mut w, A, vocabulary::xcatd_processes()).text(), Some("6"));
     assert_eq!(on(&mut w, B, vocabulary::xcatd_processes()).text(), Some("0"));
     assert_eq!(on(&mut w, A, vocabulary::restore_processes()).text(), Some("0"));
-    assert_eq!(on(&mut w, A, vocabulary::dhcpd_processes()).text(), Some("1"));
-    assert!(on(&mut w, A, vocabulary::dhcpd_control("stop")).ok());
-    assert_eq!(on(&mut w, A, vocabulary::dhcpd_processes()).text(), Some("0"));
+    assert_eq!(on(&mut w, A, vocabulary::helper_processes(vocabulary::Helper::Dhcp)).text(), Some("1"));
+    assert!(on(&mut w, A, vocabulary::helper_control(vocabulary::Helper::Dhcp, "stop")).ok());
+    assert_eq!(on(&mut w, A, vocabulary::helper_processes(vocabulary::Helper::Dhcp)).text(), Some("0"));
     xcatd(&mut w, A, "stop");
     assert_eq!(on(&mut w, A, vocabulary::xcatd_processes()).text(), Some("1"), "the last process outlives stop");
     w.advance(1_500);

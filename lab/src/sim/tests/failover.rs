@@ -96,7 +96,7 @@ fn a_switchover_in_the_right_order_loses_nothing() {
     w.lag(1_500);
     w.advance(30_000);
     xcatd(&mut w, A, "stop");
-    assert!(on(&mut w, A, vocabulary::dhcpd_control("stop")).ok());
+    assert!(on(&mut w, A, vocabulary::helper_control(vocabulary::Helper::Dhcp, "stop")).ok());
     disarm(&mut w, B, "pg_restore", "postgres");
     for what in ["rsync", "scp"] {
         disarm(&mut w, A, what, "root");
@@ -246,7 +246,7 @@ fn two_of_anything() {
     xcatd(&mut w, B, "start");
     assert_eq!(broken(&mut w), [7, 1]);
     let mut w = world();
-    on(&mut w, B, vocabulary::dhcpd_control("start"));
+    on(&mut w, B, vocabulary::helper_control(vocabulary::Helper::Dhcp, "start"));
     assert_eq!(broken(&mut w), [1], "two dhcpd");
     let mut w = world();
     w.power(A, false);

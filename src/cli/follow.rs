@@ -1,0 +1,337 @@
+//! Follows a run as a client of its runner: shows it, answers its questions, detaches.
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, IsTerminal},
+};
+
+use journal_schema::{Operator, Record, RunId};
+use tokio::sync::mpsc;
+
+use super::{
+    Exit, Outcome, Trouble, out,
+    progress::{Look, Progress},
+    records::fold,
+    view::Closing,
+};
+use crate::{
+    engine::{Ending, Event, Question},
+    runner::{Client, ClientError, Home, Parameters, Reply, Request, SpawnError, spawn},
+};
+
+/// How following came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The runner's last word.
+    Ended(Ending),
+    /// Ctrl-C: the run goes on.
+    Detached,
+    /// The runner is gone without a last word.
+    Gone,
+}
+
+/// What following gave.
+#[derive(Debug)]
+pub(super) struct Followed {
+    /// The run.
+    pub(super) run: RunId,
+    /// How it ended here.
+    pub(super) left: Left,
+    /// All records seen, from 0 on.
+    pub(super) records: Vec<Record>,
+}
+
+/// What a caller may do with an event before it is shown.
+pub(super) type Tap<'a> = &'a mut (dyn FnMut(&Event) + Send);
+
+/// Follows until the run ends, the runner is gone, or Ctrl-C. Records that are `known` are not shown again.
+pub(super) async fn follow<'a>(
+    client: Client,
+    home: &'a Home,
+    look: Look,
+    operator: &'a Operator,
+    known: Vec<Record>,
+    tap: Option<Tap<'a>>,
+) -> Result<Followed, Trouble> {
+    let run = client.greeting().run;
+    let mut progress = Progress::new(look, "Ctrl-C detaches, the run goes on");
+    progress.knows(&known);
+    let mut following = Following {
+        client,
+        home,
+        operator,
+        progress,
+        look,
+        records: known,
+        open: VecDeque::new(),
+        typed: None,
+        word: None,
+        tap,
+    };
+    let left = following.run().await?;
+    following.progress.clear();
+    Ok(Followed { run, left, records: following.records })
+}
+
+struct Following<'a> {
+    client: Client,
+    home: &'a Home,
+    operator: &'a Operator,
+    progress: Progress,
+    look: Look,
+    records: Vec<Record>,
+    open: VecDeque<Question>,
+    /// Lines from the keyboard, once a question was asked.
+    typed: Option<mpsc::UnboundedReceiver<String>>,
+    /// The word typed for the first open question, while the reason is being typed.
+    word: Option<String>,
+    tap: Option<Tap<'a>>,
+}
+
+impl Following<'_> {
+    async fn run(&mut self) -> Result<Left, Trouble> {
+        if !self.attach().await? {
+            return Ok(Left::Gone);
+        }
+        loop {
+            let typed = async {
+                match &mut self.typed {
+                    Some(lines) => lines.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                reply = self.client.next() => match reply {
+                    Ok(Some(reply)) => {
+                        if let Some(left) = self.reply(reply).await? {
+                            return Ok(left);
+                        }
+                    }
+                    Ok(None) | Err(_) => return Ok(Left::Gone),
+                },
+                line = typed => match line {
+                    Some(line) => self.line(line.trim()).await?,
+                    // The keyboard is gone; somebody else may answer.
+                    None => self.typed = None,
+                },
+                _ = tokio::signal::ctrl_c() => return Ok(Left::Detached),
+            }
+        }
+    }
+
+    /// `false`: the runner is gone.
+    async fn attach(&mut self) -> Result<bool, Trouble> {
+        let from_seq = self.records.last().map_or(0, |r| r.seq.0 + 1);
+        match self.client.send(&Request::Attach { from_seq }).await {
+            Ok(()) => Ok(true),
+            Err(ClientError::Io(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn reply(&mut self, reply: Reply) -> Result<Option<Left>, Trouble> {
+        match reply {
+            Reply::Event { event } => return self.event(event),
+            Reply::Dropped { .. } => {
+                // We did not read in time (a stopped terminal): come back where we were.
+                let run = self.client.greeting().run;
+                match Client::connect(self.home, Some(run)).await {
+                    Ok(client) => self.client = client,
+                    Err(ClientError::NoRunner) => return Ok(Some(Left::Gone)),
+                    Err(error) => return Err(error.into()),
+                }
+                if !self.attach().await? {
+                    return Ok(Some(Left::Gone));
+                }
+            }
+            Reply::Refused { why } => {
+                self.progress.line(&why)?;
+                self.prompt()?;
+            }
+            Reply::Greeting(_)
+            | Reply::Live
+            | Reply::Accepted
+            | Reply::Status(_)
+            | Reply::Runs { .. }
+            | Reply::Records { .. } => {}
+        }
+        Ok(None)
+    }
+
+    fn event(&mut self, event: Event) -> Result<Option<Left>, Trouble> {
+        if let Event::Question(question) = &event
+            && self.open.iter().any(|q| q.id == question.id)
+        {
+            // Told again after we came back.
+            return Ok(None);
+        }
+        if let Some(tap) = &mut self.tap {
+            tap(&event);
+        }
+        self.progress.event(&event)?;
+        match event {
+            Event::Committed { record } => self.records.push(*record),
+            Event::Question(question) => {
+                self.open.push_back(question);
+                if self.open.len() == 1 {
+                    self.prompt()?;
+                }
+            }
+            Event::Answered { question, .. } => {
+                self.open.retain(|q| q.id != question);
+                self.word = None;
+                self.prompt()?;
+            }
+            Event::Ended(ending) => return Ok(Some(Left::Ended(ending))),
+            Event::StepStarted { .. } | Event::Waiting { .. } | Event::LastLine { .. } | Event::StepEnded { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// Asks for the first open question's answer, or says how it can be given.
+    fn prompt(&mut self) -> Result<(), Trouble> {
+        let Some(question) = self.open.front() else { return Ok(()) };
+        let run = self.client.greeting().run;
+        match self.look {
+            Look::Json => Ok(()),
+            _ if !io::stdin().is_terminal() => self
+                .progress
+                .line(&format!("answer with: hamn attach {run} --answer {}=WORD --why 'how you know'", question.id)),
+            _ => {
+                self.progress.hold();
+                if self.typed.is_none() {
+                    self.typed = Some(keyboard());
+                }
+                let words = question.options.iter().map(|(w, _)| w.as_str()).collect::<Vec<_>>().join(" | ");
+                out::print(&format!("type {words}: "))
+            }
+        }
+    }
+
+    async fn line(&mut self, line: &str) -> Result<(), Trouble> {
+        let Some(question) = self.open.front() else { return Ok(()) };
+        let Some(word) = self.word.take() else {
+            if question.options.iter().any(|(w, _)| w == line) {
+                self.word = Some(line.to_owned());
+                return out::print("how do you know (goes into the journal; may be empty): ");
+            }
+            return self.prompt();
+        };
+        let answer = Request::Answer {
+            question: question.id.clone(),
+            word,
+            why: line.to_owned(),
+            operator: self.operator.clone(),
+        };
+        Ok(self.client.send(&answer).await?)
+    }
+}
+
+/// Says the last words on what was followed.
+pub(super) fn conclude(followed: &Followed, json: bool) -> Outcome {
+    let state = fold(&followed.records).ok();
+    let run = followed.run;
+    let closing = match (&followed.left, &state) {
+        (Left::Ended(ending), state) => Closing::ended(ending, state.as_ref()),
+        (Left::Gone, Some(state)) => Closing::orphaned(state, "the runner is gone without a last word"),
+        (Left::Detached, _) => Closing {
+            headline: format!("detached; run {run} goes on"),
+            open: Vec::new(),
+            next: vec![
+                (format!("hamn attach {run}"), "follows it again".to_owned()),
+                (format!("hamn stop {run}"), "stops it between two steps".to_owned()),
+            ],
+            exit: Exit::Unfinished,
+        },
+        (Left::Gone, None) => Closing {
+            headline: "the runner is gone before the run had a first record; nothing was changed".to_owned(),
+            open: Vec::new(),
+            next: vec![("hamn journal list".to_owned(), "shows which runs there are".to_owned())],
+            exit: Exit::Unknown,
+        },
+    };
+    say(&closing, run, json)
+}
+
+/// Prints last words; gives their exit code.
+pub(super) fn say(closing: &Closing, run: RunId, json: bool) -> Outcome {
+    if json {
+        out::json(&serde_json::json!({
+            "event": "closing", "run": run.to_string(), "headline": closing.headline,
+            "open": closing.open, "next": closing.next,
+            "exit": closing.exit.code(), "class": closing.exit.word(),
+        }))?;
+    } else {
+        out::print(&closing.render(out::colour()))?;
+    }
+    Ok(closing.exit)
+}
+
+/// Starts a runner and follows it; with `detach` only says how to.
+pub(super) async fn launch(
+    home: &Home,
+    parameters: &Parameters,
+    known: Vec<Record>,
+    json: bool,
+    detach: bool,
+) -> Outcome {
+    let program = std::env::current_exe()
+        .map_err(|e| Trouble::failure("the program cannot find its own file").detail(e.to_string()))?;
+    let run = parameters.run;
+    let spawned = spawn(program, home, run, parameters).await?;
+    if detach {
+        let followed = Followed { run, left: Left::Detached, records: known };
+        return conclude(&followed, json);
+    }
+    let followed = follow(spawned.client, home, Look::fitting(json), &parameters.operator, known, None).await?;
+    conclude(&followed, json)
+}
+
+impl From<SpawnError> for Trouble {
+    fn from(error: SpawnError) -> Self {
+        let what = error.to_string();
+        match error {
+            SpawnError::NotStarted { .. } => {
+                Self::refused(what).next("check the state folder and its disk, then type the command again")
+            }
+            SpawnError::Died { log, .. } => {
+                Self::refused(what).detail(log).next("see whether it had begun: hamn status")
+            }
+            SpawnError::Silent { log, .. } => {
+                Self::new(Exit::Unknown, what).detail(log).next("see whether it goes on: hamn attach")
+            }
+        }
+    }
+}
+
+/// Lines from standard input, read by a thread of their own: a read from a terminal cannot be taken back.
+fn keyboard() -> mpsc::UnboundedReceiver<String> {
+    let (to, lines) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if to.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+impl From<ClientError> for Trouble {
+    fn from(error: ClientError) -> Self {
+        let (trouble, next) = match &error {
+            ClientError::NoRunner => {
+                (Self::refused(error.to_string()), "see which runs there are: hamn journal list; go on: hamn resume")
+            }
+            ClientError::OtherVersion { .. } => {
+                (Self::refused(error.to_string()), "use the hamn of that version, or wait until the run has ended")
+            }
+            ClientError::Refused(_) => (Self::refused(error.to_string()), "see what is going on: hamn status"),
+            ClientError::Odd(_) | ClientError::Io(_) => {
+                (Self::failure(error.to_string()), "see whether it goes on: hamn attach")
+            }
+        };
+        trouble.next(next)
+    }
+}

@@ -1,0 +1,11 @@
+//! What is shown, as text. Prints nothing.
+
+mod closing;
+mod facts;
+mod intention;
+mod story;
+
+pub(super) use closing::{Closing, prospect, retreat};
+pub(super) use facts::{alive, facts, identity, loss, loss_is_known, topology, vantage};
+pub(super) use intention::Intention;
+pub(super) use story::Story;
