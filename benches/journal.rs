@@ -93,8 +93,7 @@ fn large_journal() {
         // Makes sled from the mirror.
         drop(open(&dir));
         let took = (0..5).map(|_| timed(|| drop(open(&dir)))).collect();
-        let aim = if count == 10_000 { "<= 25, half of what a resume may take" } else { "" };
-        figure(&format!("journal_open_{count}"), median(took) * 1e3, "ms", aim);
+        figure(&format!("journal_open_{count}"), median(took) * 1e3, "ms", "");
     }
     let dir = temp.path().join("100000");
     let output =
