@@ -6,7 +6,10 @@ use std::{
 };
 
 use journal_schema::{Operator, Record, RunId};
-use tokio::sync::mpsc;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use super::{
     Exit, Outcome, Trouble, out,
@@ -90,6 +93,9 @@ struct Following<'a> {
 
 impl Following<'_> {
     async fn run(&mut self) -> Result<Left, Trouble> {
+        // One listener for the whole time: a signal that comes between two would be lost.
+        let mut interrupt = signal(SignalKind::interrupt())
+            .map_err(|e| Trouble::failure("Ctrl-C cannot be listened for").detail(e.to_string()))?;
         if !self.attach().await? {
             return Ok(Left::Gone);
         }
@@ -114,7 +120,7 @@ impl Following<'_> {
                     // The keyboard is gone; somebody else may answer.
                     None => self.typed = None,
                 },
-                _ = tokio::signal::ctrl_c() => return Ok(Left::Detached),
+                _ = interrupt.recv() => return Ok(Left::Detached),
             }
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn call(globals: &Globals, args: &PlanArgs) -> Outcome {
     };
     out::print(&report::plan(&plan, commands, false, out::colour()))?;
     out::note(&format!(
-        "This is a plan: nothing was changed and nobody was contacted. To do it: hamn run {} --target {}",
+        "This is a plan: nothing was changed and nobody was contacted. On the facts of the moment: hamn run {} --target {} --dry-run",
         plan.workflow, plan.target
     ));
     Ok(Exit::Done)
