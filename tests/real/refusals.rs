@@ -39,7 +39,8 @@ fn assert_says(out: &Output, exit: i32, parts: &[&str]) {
 
 /// Waits until the run entered a state.
 fn entered(run: &mut Follower, state: &str) {
-    run.wait_for_record("Entered", state);
+    let seen = run.wait_for(|e| e["record"]["payload"]["Entered"]["state"] == state);
+    assert!(seen.is_some(), "it ended before {state}: {:#?}", run.tail());
 }
 
 /// What the run said, in one text.
@@ -187,7 +188,11 @@ fn a_switchover_loses_no_acknowledged_row() {
     let lost = stage.lost(Machine::Mn2, &rows);
     assert!(lost.is_empty(), "{} of {} rows are lost: {lost:?}", lost.len(), rows.len());
     let outage = rows.windows(2).map(|w| w[1].acknowledged.saturating_sub(w[0].acknowledged)).max().unwrap_or(0);
-    say(&format!("switchover: {} rows acknowledged, none lost; outage of the database {} ms", rows.len(), outage / 1000));
+    say(&format!(
+        "switchover: {} rows acknowledged, none lost; outage of the database {} ms",
+        rows.len(),
+        outage / 1000
+    ));
     stage.assert_in_service("cn78");
     assert_eq!(stage.timeline(Machine::Mn2), 2, "one promotion");
     assert!(!holds_address(&stage, Machine::Mn1));

@@ -266,7 +266,7 @@ impl Stage {
 
     /// Ends the client; what it was acknowledged in all.
     pub(crate) fn stop_client(&self) -> Vec<Row> {
-        self.sh(Machine::Cn01, "kill -KILL -- -$(cat /root/client.pid)");
+        self.sh(Machine::Cn01, "bash -c 'kill -KILL -- -$(cat /root/client.pid)'");
         self.acknowledged()
     }
 
