@@ -69,9 +69,18 @@ fn t2_t7_a_primary_that_is_only_cut_off_is_not_followed_until_its_bmc_says_off()
     };
     let Some(stage) = Stage::up_with("cutoff", impatient) else { return };
     let lines = [Plug::Host(Machine::Mn1, Nic::Eth0), Plug::Host(Machine::Mn1, Nic::Eth1), Plug::Bmc(Machine::Mn1)];
+    // Consent is to facts; they must not change between the look and the run because the standby notices only then.
+    stage.lab.sql(Machine::Mn2, "postgres", "ALTER SYSTEM SET wal_receiver_timeout = '3s'").unwrap();
+    stage.lab.sql(Machine::Mn2, "postgres", "SELECT pg_reload_conf()").unwrap();
     for line in lines {
         stage.lab.cable(line, false).unwrap();
     }
+    until("the standby to notice", || {
+        stage
+            .lab
+            .sql(Machine::Mn2, "postgres", "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'")
+            .is_ok_and(|n| n == "0")
+    });
     let (_, mut run) = stage.begin(Machine::Admin, "failover");
     assert_eq!(run.end(), Some(UNFINISHED), "{:#?}", run.tail());
     let text = said(&run);
@@ -198,15 +207,15 @@ fn a_switchover_loses_no_acknowledged_row() {
     assert!(!holds_address(&stage, Machine::Mn1));
 }
 
-/// The machine that ran hamn is gone for good once the run is in `state`; mn2 goes on with what was copied to it.
-fn orphan(name: &'static str, state: &str, promoted: bool) {
+/// The machine that ran hamn is gone for good once the run is in `until_state`; mn2 goes on with what was copied to it.
+fn orphan(name: &'static str, until_state: &str, promoted: bool) {
     let Some(stage) = Stage::up(name) else { return };
     stage.define(Machine::Mn1, "cn79");
     // cn01 has talked to the old one, so that it has something to unlearn.
     stage.sh(Machine::Cn01, &format!("ssh-keyscan -T 5 -t ed25519 {SERVICE_ADDRESS} 2>/dev/null"));
     stage.power_off(Machine::Mn1);
     let (_, mut run) = stage.begin(Machine::Admin, "failover");
-    entered(&mut run, state);
+    entered(&mut run, until_state);
     stage.lab.power(Machine::Admin, PowerAction::Off).unwrap();
     assert_eq!(!is_standby(&stage, Machine::Mn2), promoted, "{:#?}", run.tail());
 
