@@ -1,11 +1,13 @@
 //! The program as a whole on a simulated pair: consent, runner process, clients, SIGKILL, stop, resume, rollback, abandon.
 //! Real: the processes, the socket, the journal on disk. Simulated: the two machines.
 
+mod terminal;
+
 use std::{
-    fs::{self, File},
-    io::{BufRead, BufReader, Read, Write},
+    fs,
+    io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,6 +18,7 @@ use hamn::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use terminal::Terminal;
 use workflows::model::NodeId;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -244,7 +247,7 @@ fn the_name_of_the_machine_must_be_typed_as_it_stands() {
 fn ctrl_c_detaches_and_the_run_goes_on() {
     let site = Site::with_dead_primary();
     let scene = site.scene().display().to_string();
-    let mut terminal = Terminal::new(&site.command(&run_words(&scene, &["--simulated-pace", "20"])));
+    let mut terminal = Terminal::new(&site.command(&run_words(&scene, &["--simulated-pace", "50"])));
     terminal.until("type mn-a: ");
     terminal.type_("mn-a\n");
     site.until_sent(&["\"what\":\"run\""]);
@@ -261,7 +264,7 @@ fn ctrl_c_detaches_and_the_run_goes_on() {
 fn a_closed_terminal_ends_the_client_and_not_the_run() {
     let site = Site::with_dead_primary();
     let scene = site.scene().display().to_string();
-    let mut terminal = Terminal::new(&site.command(&run_words(&scene, &["--simulated-pace", "20"])));
+    let mut terminal = Terminal::new(&site.command(&run_words(&scene, &["--simulated-pace", "50"])));
     terminal.until("type mn-a: ");
     terminal.type_("mn-a\n");
     site.until_sent(&["\"what\":\"run\""]);
@@ -327,7 +330,7 @@ fn stop_stops_between_steps_and_resume_goes_on() {
     let said = site.hamn(&["attach"]);
     assert_eq!(said.code, 4, "{said:?}");
     assert!(said.out.contains("stopped between two steps"), "{said:?}");
-    assert!(!site.state().join("runs/current.sock").exists());
+    until(|| site.state().join("runs/current.sock").symlink_metadata().is_err().then_some(()));
     assert_eq!(site.hamn(&["stop"]).code, 3, "there is nothing to stop");
     assert_eq!(site.hamn(&["resume", "--yes"]).code, 0);
     assert!(site.pair().world(|w| w.served()));
@@ -390,83 +393,4 @@ fn the_demonstration_is_done_in_one_command_and_says_that_it_is_simulated() {
         assert!(said.out.contains(part), "{part} in {}", said.out);
     }
     assert!(!said.out.contains("FAILED"));
-}
-
-/// A program on a terminal of its own.
-struct Terminal {
-    child: Child,
-    /// Our end; when it closes, the kernel hangs up.
-    end: Option<File>,
-    seen: String,
-}
-
-impl Terminal {
-    fn new(command: &Command) -> Self {
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        let end = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&end).unwrap();
-        unlockpt(&end).unwrap();
-        rustix::io::ioctl_fionbio(&end, true).unwrap();
-        let name = ptsname(&end, Vec::new()).unwrap().into_string().unwrap();
-        let slave = File::options().read(true).write(true).open(name).unwrap();
-        // The controlling terminal, so that Ctrl-C and hanging up are signals.
-        let mut on_terminal = Command::new("setsid");
-        on_terminal.args(["--ctty", "--wait"]).arg(command.get_program()).args(command.get_args());
-        for (key, value) in command.get_envs() {
-            match value {
-                Some(value) => on_terminal.env(key, value),
-                None => on_terminal.env_remove(key),
-            };
-        }
-        let child = on_terminal
-            .env("TERM", "xterm")
-            .stdin(slave.try_clone().unwrap())
-            .stdout(slave.try_clone().unwrap())
-            .stderr(slave)
-            .spawn()
-            .unwrap();
-        Self { child, end: Some(File::from(end)), seen: String::new() }
-    }
-
-    fn read(&mut self) {
-        let mut some = [0; 4096];
-        while let Ok(n @ 1..) = self.end.as_mut().unwrap().read(&mut some) {
-            self.seen.push_str(&String::from_utf8_lossy(&some[..n]));
-        }
-    }
-
-    fn until(&mut self, text: &str) {
-        let deadline = Instant::now() + DEADLINE;
-        while !self.seen.contains(text) {
-            self.read();
-            assert!(Instant::now() < deadline, "no {text:?} in {}", self.seen);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn type_(&mut self, text: &str) {
-        self.end.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Waits for its end; somebody must read meanwhile, or the program waits for its screen.
-    fn wait(&mut self) -> i32 {
-        let deadline = Instant::now() + DEADLINE;
-        loop {
-            let ended = self.child.try_wait().unwrap();
-            self.read();
-            if let Some(status) = ended {
-                return status.code().unwrap_or(-1);
-            }
-            assert!(Instant::now() < deadline, "it does not end: {}", self.seen);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.end = None;
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -37,7 +37,7 @@ pub(super) fn call(globals: &Globals, args: &RollbackArgs) -> Outcome {
                 .detail(
                     "the new primary may have taken writes that the old one does not have; undoing would lose them or split the pair",
                 )
-                .next(format!("finish it: hamn resume {run}\nreturn later, without loss: hamn run failback")));
+                .next(format!("finish it: hamn resume {run}\nreturn later: {}", workflows::steps::FAILBACK)));
         }
         if !globals.json {
             let head = paint(out::colour(), BOLD, "What rollback will do");

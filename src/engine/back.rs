@@ -110,7 +110,7 @@ impl Drive<'_> {
         let tried = match self.job(step, token, &script, limit).await {
             Reached::Answer(JobAnswer::Finished(output)) => Tried::judged((undo.judge)(&output), output),
             Reached::Answer(other) => unknown(format!("the job's answer was {other:?}")),
-            Reached::NotReached(why) | Reached::Wrong(why) => {
+            Reached::Silent(why) | Reached::Wrong(why) => {
                 Tried { judgement: Judgement::failed(why, Vec::new()), hopeless: true, output: None }
             }
             Reached::Unknown(why) | Reached::Elsewhere(why) => unknown(why),

@@ -150,7 +150,7 @@ impl Drive<'_> {
         let tried = match self.observe(step, &step.probe).await {
             Ok(output) => Tried::judged((step.judge_probe)(&output), output),
             Err(Reached::Wrong(why)) => Tried::hopeless(why),
-            Err(Reached::NotReached(why)) => match &step.unreachable {
+            Err(Reached::Silent(why)) => match &step.unreachable {
                 Some(judgement) => {
                     let mut tried = Tried { judgement: judgement.clone(), hopeless: true, output: None };
                     tried.judgement.why = format!("{} ({why})", tried.judgement.why);
@@ -235,7 +235,7 @@ impl Drive<'_> {
             Reached::Answer(JobAnswer::StaleEpoch { node_epoch }) => Tried::hopeless(format!(
                 "refused by the node: it is at epoch {node_epoch}, higher than this run's; another promotion has taken place"
             )),
-            Reached::NotReached(why) => match &step.unreachable {
+            Reached::Silent(why) => match &step.unreachable {
                 Some(judgement) => Tried {
                     judgement: Judgement::failed(format!("{} ({why})", judgement.why), judgement.evidence.clone()),
                     hopeless: true,

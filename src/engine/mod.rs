@@ -175,12 +175,13 @@ impl Engine {
             Err(halt) => return self.end(None, halt.ending(false)),
         };
         let result = async {
-            let (pivot, already) = drive.ledger.read(|v| (v.state.pivot_may_have_happened(), v.state.rolling_back.is_some()));
+            let (pivot, already) =
+                drive.ledger.read(|v| (v.state.pivot_may_have_happened(), v.state.rolling_back.is_some()));
             if pivot {
-                return Err(Halt::Refused(
-                    "the pivot may have happened: from here a run only goes forward (hamn resume); to return later: hamn run failback"
-                        .into(),
-                ));
+                return Err(Halt::Refused(format!(
+                    "the pivot may have happened: from here a run only goes forward (hamn resume); to return later: {}",
+                    workflows::steps::FAILBACK
+                )));
             }
             drive.resumed(&operator, Direction::Undo).await?;
             if !already {

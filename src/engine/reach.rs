@@ -15,7 +15,7 @@ pub(super) enum Reached {
     /// The place answered.
     Answer(Answer),
     /// Nothing was started, on any try.
-    NotReached(String),
+    Silent(String),
     /// It may have been started; the place does not answer any more.
     Unknown(String),
     /// Another machine is there.
@@ -75,7 +75,7 @@ impl Drive<'_> {
                 }
             };
             if !backoff.again(&step.id, step.place, &why).await {
-                return Err(Reached::NotReached(why));
+                return Err(Reached::Silent(why));
             }
         }
     }
@@ -101,7 +101,7 @@ impl Drive<'_> {
                 }
             };
             if !backoff.again(&step.id, step.place, &why).await {
-                return if may_have_started { Reached::Unknown(why) } else { Reached::NotReached(why) };
+                return if may_have_started { Reached::Unknown(why) } else { Reached::Silent(why) };
             }
         }
     }

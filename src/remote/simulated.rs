@@ -169,11 +169,7 @@ impl Simulated {
         }
         let result = {
             let mut scene = self.scene();
-            if !scene.world.reachable(place) {
-                scene.world.advance(2_000);
-                (self.after)(&mut scene);
-                Err(self.not_reached(place))
-            } else {
+            if scene.world.reachable(place) {
                 scene.world.advance(20);
                 let mut result = match mishap {
                     Some(Mishap::RebootAfter(actions)) => effect(&mut scene, Some(actions)),
@@ -188,6 +184,10 @@ impl Simulated {
                 }
                 (self.after)(&mut scene);
                 result
+            } else {
+                scene.world.advance(2_000);
+                (self.after)(&mut scene);
+                Err(self.not_reached(place))
             }
         };
         match mishap {

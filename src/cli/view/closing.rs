@@ -125,7 +125,10 @@ impl Closing {
             if state.can_roll_back() {
                 add(format!("hamn rollback {run} --reason WHY"), "undoes what was done");
             } else {
-                add("hamn run failback".to_owned(), "returns later: past the pivot there is no way back but forward");
+                add(
+                    workflows::steps::FAILBACK.to_owned(),
+                    "returns later: past the pivot there is no way back but forward",
+                );
             }
         }
         add(format!("hamn journal show {run}"), "shows what is known");

@@ -140,7 +140,7 @@ fn once(ctx: &Context<'_>) -> Step {
         opens: Some(OpenItem {
             id: "unprotected".into(),
             text: format!("UNPROTECTED: the database on {name} has no standby; what is lost with it is lost"),
-            command: "hamn run failback".into(),
+            command: super::FAILBACK.into(),
         }),
         traps: &[1, 22, 40, 55],
         section: "8.0 step 1",
@@ -267,7 +267,18 @@ fn database(ctx: &Context<'_>) -> Step {
             }
         }
     });
+    let start_at =
+        script.actions.iter().position(|(a, _)| *a == Action::Run(vocabulary::control(&pg.control, "start")));
+    let judge_effect = judge(move |output: &Output| {
+        let mut output = output.clone();
+        if let Some(start) = start_at.and_then(|at| output.results.get_mut(at)) {
+            // A server that runs already answers a start with a failure; whether it runs is for the look afterwards.
+            start.exit = start.exit.map(|_| 0);
+        }
+        judge_exit_codes()(&output)
+    });
     Step {
+        judge_effect,
         volatile: true,
         retries: 2,
         traps: &[49],
@@ -337,7 +348,7 @@ pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
                 "the database on {name} is stopped and replicates nothing; standby.signal keeps it from starting writable, and xcatd \
                  must not be started there"
             ),
-            command: "hamn run failback".into(),
+            command: super::FAILBACK.into(),
         }),
         traps: &[1, 5],
         section: "8.0 step 2",
