@@ -44,6 +44,9 @@ pub(super) struct Followed {
     pub(super) records: Vec<Record>,
 }
 
+/// Connections without anything new after which a runner counts as gone.
+const MOST_IDLE_RETURNS: u32 = 5;
+
 /// What a caller may do with an event before it is shown.
 pub(super) type Tap<'a> = &'a mut (dyn FnMut(&Event) + Send);
 
@@ -67,6 +70,8 @@ pub(super) async fn follow<'a>(
         look,
         records: known,
         open: VecDeque::new(),
+        before: Vec::new(),
+        idle_returns: 0,
         typed: None,
         word: None,
         tap,
@@ -84,6 +89,10 @@ struct Following<'a> {
     look: Look,
     records: Vec<Record>,
     open: VecDeque<Question>,
+    /// Questions that were open when the connection broke; those that are told again are open still.
+    before: Vec<Question>,
+    /// How often we came back without hearing anything new.
+    idle_returns: u32,
     /// Lines from the keyboard, once a question was asked.
     typed: Option<mpsc::UnboundedReceiver<String>>,
     /// The word typed for the first open question, while the reason is being typed.
@@ -113,7 +122,12 @@ impl Following<'_> {
                             return Ok(left);
                         }
                     }
-                    Ok(None) | Err(_) => return Ok(Left::Gone),
+                    // Mostly the runner's end. If it is there still, it gave us up: we did not read in time (a stopped terminal).
+                    Ok(None) | Err(_) => {
+                        if !self.come_back().await? {
+                            return Ok(Left::Gone);
+                        }
+                    }
                 },
                 line = typed => match line {
                     Some(line) => self.line(line.trim()).await?,
@@ -135,40 +149,53 @@ impl Following<'_> {
         }
     }
 
+    /// Connects again and goes on where we were. `false`: the runner is gone.
+    async fn come_back(&mut self) -> Result<bool, Trouble> {
+        let run = self.client.greeting().run;
+        self.idle_returns += 1;
+        if self.idle_returns > MOST_IDLE_RETURNS {
+            return Ok(false);
+        }
+        match Client::connect(self.home, Some(run)).await {
+            Ok(client) => self.client = client,
+            Err(ClientError::NoRunner) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+        self.before.extend(self.open.drain(..));
+        self.attach().await
+    }
+
     async fn reply(&mut self, reply: Reply) -> Result<Option<Left>, Trouble> {
         match reply {
             Reply::Event { event } => return self.event(event),
             Reply::Dropped { .. } => {
-                // We did not read in time (a stopped terminal): come back where we were.
-                let run = self.client.greeting().run;
-                match Client::connect(self.home, Some(run)).await {
-                    Ok(client) => self.client = client,
-                    Err(ClientError::NoRunner) => return Ok(Some(Left::Gone)),
-                    Err(error) => return Err(error.into()),
-                }
-                if !self.attach().await? {
+                if !self.come_back().await? {
                     return Ok(Some(Left::Gone));
+                }
+            }
+            Reply::Live => {
+                let answered = self.before.len();
+                self.before.clear();
+                if answered > 0 {
+                    self.word = None;
+                    self.prompt()?;
                 }
             }
             Reply::Refused { why } => {
                 self.progress.line(&why)?;
                 self.prompt()?;
             }
-            Reply::Greeting(_)
-            | Reply::Live
-            | Reply::Accepted
-            | Reply::Status(_)
-            | Reply::Runs { .. }
-            | Reply::Records { .. } => {}
+            Reply::Greeting(_) | Reply::Accepted | Reply::Status(_) | Reply::Runs { .. } | Reply::Records { .. } => {}
         }
         Ok(None)
     }
 
     fn event(&mut self, event: Event) -> Result<Option<Left>, Trouble> {
+        self.idle_returns = 0;
         if let Event::Question(question) = &event
-            && self.open.iter().any(|q| q.id == question.id)
+            && let Some(at) = self.before.iter().position(|q| q.id == question.id)
         {
-            // Told again after we came back.
+            self.open.push_back(self.before.remove(at));
             return Ok(None);
         }
         if let Some(tap) = &mut self.tap {
@@ -339,5 +366,64 @@ impl From<ClientError> for Trouble {
             }
         };
         trouble.next(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use journal_schema::{Digest, Payload, SchemaVersion, Seq, UnixMillis};
+
+    use super::*;
+    use crate::runner::{Greeting, PROTOCOL};
+
+    const RUN: RunId = RunId(7);
+
+    fn record(seq: u64) -> Record {
+        let payload = Payload::Entered { state: format!("S{seq}") };
+        let (version, run) = (SchemaVersion::CURRENT, RUN);
+        Record { version, run, seq: Seq(seq), prev: Digest::default(), at: UnixMillis(1), payload }
+    }
+
+    fn say(to: &mut UnixStream, reply: &Reply) {
+        use io::Write;
+        writeln!(to, "{}", serde_json::to_string(reply).unwrap()).unwrap();
+    }
+
+    /// Greets, hears from which record on the client wants to be told, tells one record and what follows, hangs up.
+    fn connection(listener: &UnixListener, seq: u64, then: &[Reply]) -> u64 {
+        let (mut stream, _) = listener.accept().unwrap();
+        let greeting = Greeting { protocol: PROTOCOL, hamn: "0".into(), run: RUN, pid: 1 };
+        say(&mut stream, &Reply::Greeting(greeting));
+        let mut line = String::new();
+        io::BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+        let Request::Attach { from_seq } = serde_json::from_str(&line).unwrap() else { panic!("{line}") };
+        let event = Event::Committed { record: Box::new(record(seq)) };
+        say(&mut stream, &Reply::Event { event });
+        for reply in then {
+            say(&mut stream, reply);
+        }
+        from_seq
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_client_that_was_given_up_comes_back_where_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        home.prepare(RUN).unwrap();
+        let listener = UnixListener::bind(home.socket(RUN)).unwrap();
+        let runner = std::thread::spawn(move || {
+            let cut_off = connection(&listener, 0, &[Reply::Live]);
+            let dropped = connection(&listener, 1, &[Reply::Live, Reply::Dropped { next_seq: 2 }]);
+            let end = Reply::Event { event: Event::Ended(Ending::Done) };
+            [cut_off, dropped, connection(&listener, 2, &[Reply::Live, end])]
+        });
+        let operator = Operator { name: "ann".into(), host: "admin".into(), terminal: "-".into() };
+        let client = Client::connect(&home, Some(RUN)).await.unwrap();
+        let followed = follow(client, &home, Look::Plain, &operator, Vec::new(), None).await.unwrap();
+        assert_eq!(followed.left, Left::Ended(Ending::Done));
+        assert_eq!(followed.records, [record(0), record(1), record(2)]);
+        assert_eq!(runner.join().unwrap(), [0, 1, 2], "nothing is told twice");
     }
 }

@@ -173,6 +173,9 @@ impl Live {
     }
 
     fn started(&mut self, step: &str, title: &str, place: &str, (k, n, left): (u32, u32, u32), at: UnixMillis) {
+        if self.steps.contains_key(step) {
+            return;
+        }
         let bar = self.screen.insert_before(&self.foot, ProgressBar::new_spinner());
         bar.set_style(style("{spinner} {prefix} {wide_msg} {elapsed:>6}"));
         bar.set_prefix(format!("{k}/{n} {place}:"));

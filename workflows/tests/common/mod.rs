@@ -3,10 +3,11 @@
 #![allow(missing_docs, reason = "names say it")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use journal_schema::{Channel, DatabaseRole, Fact, RunId, Tri};
+use journal_schema::{Channel, DatabaseRole, Fact, RunId, Tri, Verdict};
 use workflows::{
-    Action, ActionResult, Command, Context, Known, Output, Request, Script,
+    Action, ActionResult, Command, Context, Judgement, Known, Output, Request, Script, Step,
     model::{Fence, Node, NodeId, Pair, Postgres, Service, Xcat},
+    registry,
 };
 
 pub const RUN: RunId = RunId(0x0123_4567_89ab_cdef);
@@ -278,4 +279,33 @@ pub fn in_service() -> Machine {
         .says("cat /etc/postgresql/15/main/pg_hba.conf", ok("# TYPE DATABASE USER ADDRESS METHOD\nlocal all postgres peer\nhost all all 10.77.0.0/24 md5\n"))
         .says("s/|.*//p", ok("Pg:dbname=xcatdb;host=10.77.0.10\n"))
         .says("-C listen_addresses", ok("*\n"))
+}
+
+/// The step of that id, as planned on the desk's evidence.
+pub fn step(workflow: &str, desk: &Desk, id: &str) -> Step {
+    let context = desk.context();
+    let workflow = registry::by_name(workflow).unwrap();
+    let steps = workflow.rows.iter().flat_map(|r| (r.steps)(&context));
+    steps.into_iter().find(|s| s.id == id).unwrap_or_else(|| panic!("no step {id}"))
+}
+
+pub fn looked(step: &Step, machine: &Machine) -> Judgement {
+    (step.judge_probe)(&machine.answer(&step.probe))
+}
+
+pub fn done(step: &Step, machine: &Machine) -> Judgement {
+    step.judge_job(&machine.answer(&step.job()))
+}
+
+pub fn learned(judgement: &Judgement) -> Known {
+    let mut known = Known::default();
+    judgement.evidence.iter().for_each(|f| known.learn(f));
+    known
+}
+
+#[track_caller]
+pub fn is(judgement: &Judgement, verdict: Verdict, why: &str) {
+    assert_eq!(judgement.verdict, verdict, "{}", judgement.why);
+    assert!(judgement.why.contains(why), "{:?} lacks {why:?}", judgement.why);
+    assert!(!judgement.why.contains('\n'), "one line: {:?}", judgement.why);
 }
