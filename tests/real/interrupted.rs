@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lab::hosts::{Machine, Nic, Plug, PowerAction};
 
-use crate::stage::{Follower, Stage, is, say, until};
+use crate::stage::{Follower, Stage, events, is, say, until};
 
 /// Where the runner is killed: before and after every kind of thing that it does. More than ten, because a busy machine may kill
 /// late and then passes one.
@@ -74,13 +74,20 @@ fn a_pulled_cable_and_an_address_that_moves_under_the_connection_stop_nothing() 
     }
     // The length of the outage is the test's input, not something waited for.
     std::thread::sleep(Duration::from_secs(20));
-    for cable in cables {
-        stage.lab.cable(cable, true).unwrap_or_else(|e| panic!("{e}"));
-    }
+    // The connection comes back on the cluster network, because there is no other yet.
+    stage.lab.cable(cables[0], true).unwrap_or_else(|e| panic!("{e}"));
+    run.wait_for_record("Outcome", "promote.database");
+    stage.lab.cable(cables[1], true).unwrap_or_else(|e| panic!("{e}"));
     run.wait_for_record("Intent", "announce.request");
+    // Under the connection its address goes away; the service address stays.
     let own = Machine::Mn2.address(Nic::Eth0);
-    stage.sh(Machine::Mn2, &format!("ip address del {own}/24 dev eth0"));
+    stage.sh(
+        Machine::Mn2,
+        &format!("echo 1 >/proc/sys/net/ipv4/conf/eth0/promote_secondaries && ip address del {own}/24 dev eth0"),
+    );
     run.assert_done();
+    let waits = events(&run.seen.join("\n")).into_iter().filter(|e| e["event"] == "waiting").count();
+    assert!(waits > 0, "the pulled cable was felt");
     stage.sh(Machine::Mn2, &format!("ip address add {own}/24 dev eth0"));
     stage.assert_taken_over(&shown, &rows);
 }
@@ -128,6 +135,9 @@ fn a_new_primary_that_reboots_in_mid_run_gets_back_what_the_reboot_took() {
     }
     assert_eq!(code, Some(0), "{:#?}", run.tail());
     stage.assert_taken_over(&shown, &rows);
+    let records = stage.journal(Machine::Admin);
+    let taken = records.iter().filter(|r| r["payload"]["Intent"]["step"] == "address.take").count();
+    assert!(taken > 1, "the address was taken again after the reboot");
 }
 
 fn last(run: &Follower) -> &str {
