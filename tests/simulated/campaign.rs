@@ -1,4 +1,5 @@
 //! Every journal boundary, every remote call, and random histories.
+#![allow(clippy::similar_names, reason = "a case, and what came of it")]
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +47,7 @@ fn cases() -> Vec<Case> {
 
 /// How a history ended.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Came {
+pub(crate) enum Came {
     Done,
     RolledBack,
     /// Stopped, with what is unknown or cannot be done.
@@ -169,7 +170,11 @@ fn matters(mut end: EndState) -> EndState {
 fn difference(expected: &EndState, found: &EndState) -> String {
     let (expected, found) = (format!("{expected:#?}"), format!("{found:#?}"));
     let only = |a: &str, b: &str, sign: char| -> String {
-        a.lines().filter(|l| !b.lines().any(|m| m == *l)).map(|l| format!("{sign} {}\n", l.trim())).collect()
+        a.lines()
+            .filter(|l| !b.lines().any(|m| m == *l))
+            .map(|l| format!("{sign} {}\n", l.trim()))
+            .collect::<Vec<_>>()
+            .concat()
     };
     format!("another end:\n{}{}", only(&expected, &found, '-'), only(&found, &expected, '+'))
 }
@@ -319,16 +324,14 @@ fn random_script(seed: u64, reference: &Reference) -> Script {
     script
 }
 
-#[test]
-fn random_histories() {
-    // Unoptimised, a history takes ten times as long; the whole number is run by `benches/run simulated` and by a release build.
-    let usual = if cfg!(debug_assertions) { 4_000 } else { 100_000 };
-    let count: u64 = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
-    let first: u64 = std::env::var("HAMN_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let began = std::time::Instant::now();
+/// How many histories of each case came to each end.
+pub(crate) type Ends = BTreeMap<(&'static str, Came), u64>;
+
+/// Runs and checks the histories of `count` seeds from `first`, on all processors. Panics at the first that is wrong, with its seed.
+pub(crate) fn random(first: u64, count: u64) -> Ends {
     let cases: Vec<(Case, Reference)> = cases().into_iter().map(|c| (c.clone(), reference(&c))).collect();
     let next = AtomicU64::new(first);
-    let ends = std::sync::Mutex::new(BTreeMap::<(&str, Came), u64>::new());
+    let ends = std::sync::Mutex::new(Ends::new());
     std::thread::scope(|threads| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             threads.spawn(|| {
@@ -348,7 +351,17 @@ fn random_histories() {
             });
         }
     });
-    let ends = ends.into_inner().unwrap();
+    ends.into_inner().unwrap()
+}
+
+#[test]
+fn random_histories() {
+    // Unoptimised, a history takes ten times as long; the whole number is run by `benches/run simulated` and by a release build.
+    let usual = if cfg!(debug_assertions) { 4_000 } else { 100_000 };
+    let count: u64 = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let first: u64 = std::env::var("HAMN_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let began = std::time::Instant::now();
+    let ends = random(first, count);
     println!("{count} random histories from seed {first} in {:.1} s", began.elapsed().as_secs_f64());
     for ((case, came), n) in &ends {
         println!("  {case}: {came:?}: {n}");

@@ -15,7 +15,7 @@ use hamn::{
     journal::{MemoryStore, Store, StoreError},
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
-use journal_schema::{Digest, Operator, Record, RunId, UnixMillis};
+use journal_schema::{Digest, Operator, Record, RunId};
 use lab::sim::World;
 use workflows::{Request, Workflow, model::NodeId, model::Pair};
 
@@ -214,5 +214,5 @@ fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
 
 #[allow(dead_code, reason = "for the eye when a history fails")]
 pub(crate) fn story(records: &[Record]) -> String {
-    records.iter().map(|r| format!("{:>4} {:?} {:?}\n", r.seq.0, UnixMillis(r.at.0).0, r.payload)).collect()
+    records.iter().map(|r| format!("{:>4} {:?} {:?}\n", r.seq.0, r.at.0, r.payload)).collect::<Vec<_>>().concat()
 }

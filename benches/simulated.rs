@@ -1,0 +1,34 @@
+//! How many whole histories of the simulated ring a minute has: the campaign of tests/simulated, its checks included, on all processors.
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/simulated/campaign.rs"]
+mod campaign;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/simulated/stage.rs"]
+mod stage;
+
+use std::time::{Duration, Instant};
+
+/// Histories run together.
+const BATCH: u64 = 2_000;
+/// Batches follow each other for at least so long.
+const ENOUGH: Duration = Duration::from_secs(10);
+
+fn main() {
+    // Other histories than those of the tests, so that a minute spent here finds something, too.
+    let mut seed = 1_000_000;
+    let began = Instant::now();
+    let mut ends = campaign::Ends::new();
+    while began.elapsed() < ENOUGH {
+        for (end, n) in campaign::random(seed, BATCH) {
+            *ends.entry(end).or_default() += n;
+        }
+        seed += BATCH;
+    }
+    let took = began.elapsed().as_secs_f64();
+    let histories: u64 = ends.values().sum();
+    let done: u64 = ends.iter().filter(|((_, came), _)| *came == campaign::Came::Done).map(|(_, n)| n).sum();
+    println!("histories_per_minute {:.0} histories (aim >= 100000)", histories as f64 * 60.0 / took);
+    println!("histories_done {:.1} % (aim >= 90, the others stop and say why)", done as f64 * 100.0 / histories as f64);
+}
