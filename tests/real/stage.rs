@@ -207,6 +207,24 @@ impl Stage {
         (shown, follower)
     }
 
+    /// The primary is dead, a client was writing; cn77 was defined before. What is shown, what was acknowledged.
+    pub(crate) fn after_the_crash(&self) -> (Shown, Vec<Row>) {
+        self.define(Machine::Mn1, "cn77");
+        self.client();
+        self.power_off(Machine::Mn1);
+        let rows = self.stop_client();
+        (self.look(Machine::Admin, "failover", &[]), rows)
+    }
+
+    /// The run is done, mn2 is in service as it should be, nothing happened twice, and no more is lost than was shown.
+    pub(crate) fn assert_taken_over(&self, shown: &Shown, rows: &[Row]) {
+        self.assert_in_service("cn77");
+        self.assert_loss_is_bounded(Machine::Mn2, shown, rows);
+        assert_eq!(self.timeline(Machine::Mn2), 2, "one promotion");
+        let promoted = "cat /var/log/postgresql/*.log | grep -c 'received promote request'";
+        assert_eq!(self.sh(Machine::Mn2, promoted), "1", "promotions in the database's own log");
+    }
+
     /// What `hamn status --json` says on a host: its lines.
     pub(crate) fn status(&self, machine: Machine) -> Vec<Value> {
         events(&self.hamn(machine, &["status", "--json"]).stdout)
@@ -384,10 +402,10 @@ impl Follower {
         None
     }
 
-    /// Waits for a record whose JSON contains a text.
-    pub(crate) fn wait_for_record(&mut self, part: &str) -> Value {
-        self.wait_for(|e| e["event"] == "committed" && e.to_string().contains(part))
-            .unwrap_or_else(|| panic!("it ended without a record with {part}: {:?}", self.tail()))
+    /// Waits for a record of a kind (`Intent`, `Outcome`, `Entered`, …) about a step, transition or state.
+    pub(crate) fn wait_for_record(&mut self, kind: &str, about: &str) -> Value {
+        self.wait_for(|e| is(e, kind, about))
+            .unwrap_or_else(|| panic!("it ended without {kind} of {about}: {:#?}", self.tail()))
     }
 
     /// Reads to the end; exit code, and the last words' class if it spoke them.
@@ -418,6 +436,12 @@ impl Drop for Follower {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether an event is the record of a kind about a step, transition or state.
+pub(crate) fn is(event: &Value, kind: &str, about: &str) -> bool {
+    let body = &event["record"]["payload"][kind];
+    ["step", "transition", "state"].iter().any(|key| body[key] == about)
 }
 
 /// JSON lines of a text; other lines are left out.
