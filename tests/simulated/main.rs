@@ -2,8 +2,6 @@
 //!
 //! A history is reproduced by its seed: `HAMN_SEED=n cargo test --test simulated one_seed -- --nocapture`.
 #![allow(clippy::print_stdout, reason = "a campaign says what it covered")]
-
-#![allow(clippy::print_stdout, reason = "numbers of histories and seeds are what this ring is for")]
 #![allow(clippy::similar_names, reason = "a case and what came of it")]
 #![allow(clippy::format_collect, reason = "texts for the eye, built once")]
 
