@@ -1,5 +1,4 @@
 //! Every journal boundary, every remote call, and random histories.
-#![allow(clippy::similar_names, reason = "a case, and what came of it")]
 
 use std::{
     collections::BTreeMap,
