@@ -105,6 +105,11 @@ impl RunId {
     pub fn new(now: UnixMillis, random: u32) -> Self {
         Self(((now.0 / 16) << 24) | u64::from(random & 0x00ff_ffff))
     }
+
+    /// When the run began by the clock of the machine that made the id, at most 16 ms early.
+    pub fn began(self) -> UnixMillis {
+        UnixMillis((self.0 >> 24) * 16)
+    }
 }
 
 impl fmt::Display for RunId {

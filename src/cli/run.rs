@@ -272,7 +272,7 @@ impl Asked<'_> {
         }
         if let Some(seen) = sight.look.refusal() {
             return Err(Trouble::refused(format!("a {} is not possible now", self.workflow.name))
-                .detail(format!("{} ({}): {}", seen.place, seen.title, seen.judgement.why))
+                .detail(format!("{} ({}): {}{}", seen.place, seen.title, seen.judgement.why, self.since(known)))
                 .next(format!("settle that, then look again: hamn run {} --dry-run", self.workflow.name)));
         }
         if self.args.dry_run {
@@ -284,6 +284,17 @@ impl Asked<'_> {
             decisions.push(self.decided("fence.attest", text, "", vec![fact]));
         }
         Ok(Some(Consented { request, plan: id, decisions }))
+    }
+
+    /// Since when a machine is claimed: the claim names its run, and a run's id tells when it began (trap 9).
+    fn since(&self, known: &Known) -> String {
+        let began = |claim: &str| claim.split_whitespace().nth(1)?.parse::<RunId>().ok();
+        self.pair()
+            .nodes
+            .iter()
+            .find_map(|n| began(known.claim(&n.name)?))
+            .map(|run| format!("; it began {} UTC", timestamp(run.began())))
+            .unwrap_or_default()
     }
 
     /// What the runner is started with.

@@ -81,7 +81,11 @@ pub(crate) fn same_device(name: String, fence: Fence, pinned: String, target: &c
     let (own, own_name) = (read::pinned(&target.fence).map(str::to_owned), target.name.clone());
     judge(move |output: &Output| {
         let Some(found) = read::fence_identity(&fence, output.at(0)) else {
-            let why = format!("the fence device of {name} does not say who it is: {}", read::said(output.at(0)));
+            let why = format!(
+                "the fence device of {name} does not say who it is: {}; repair the way to it and resume, or make sure on the spot \
+                 that {name} is off, roll back, and run failover with --attest-off WORDS",
+                read::said(output.at(0))
+            );
             return Judgement::unknown(why, Vec::new());
         };
         let facts = vec![Fact::FenceIdentity { node: name.clone(), identity: found.clone() }];
