@@ -207,15 +207,15 @@ fn a_switchover_loses_no_acknowledged_row() {
     assert!(!holds_address(&stage, Machine::Mn1));
 }
 
-/// The machine that ran hamn is gone for good once the run is in `until_state`; mn2 goes on with what was copied to it.
-fn orphan(name: &'static str, until_state: &str, promoted: bool) {
+/// The machine that ran hamn is gone for good once the run is in `killed_in`; mn2 goes on with what was copied to it.
+fn orphan(name: &'static str, killed_in: &str, promoted: bool) {
     let Some(stage) = Stage::up(name) else { return };
     stage.define(Machine::Mn1, "cn79");
     // cn01 has talked to the old one, so that it has something to unlearn.
     stage.sh(Machine::Cn01, &format!("ssh-keyscan -T 5 -t ed25519 {SERVICE_ADDRESS} 2>/dev/null"));
     stage.power_off(Machine::Mn1);
     let (_, mut run) = stage.begin(Machine::Admin, "failover");
-    entered(&mut run, until_state);
+    entered(&mut run, killed_in);
     stage.lab.power(Machine::Admin, PowerAction::Off).unwrap();
     assert_eq!(!is_standby(&stage, Machine::Mn2), promoted, "{:#?}", run.tail());
 

@@ -66,8 +66,6 @@ pub(crate) struct Shown {
     pub(crate) loss_ms: Option<u64>,
     /// What a person reads.
     pub(crate) text: String,
-    /// Everything.
-    pub(crate) all: Value,
 }
 
 /// One acknowledged row, times of cn01's clock, microseconds.
@@ -189,7 +187,6 @@ impl Stage {
             refusal: all["refusal"].as_str().map(str::to_owned),
             loss_ms: loss.and_then(|l| l["millis"].as_u64()),
             text: text(&all["shown"]),
-            all,
         }
     }
 
