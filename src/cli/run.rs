@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use journal_schema::{DatabaseRole, Digest, Fact, Operator, Payload, RunId};
+use journal_schema::{DatabaseRole, Digest, Fact, Operator, Payload, Power, RunId};
 use workflows::{
     Known, Request, Workflow,
     model::{NodeId, Pair},
@@ -396,6 +396,14 @@ impl Asked<'_> {
             if let Some(on) = view::alive(known, &other.name) {
                 text.push_str(&format!(
                     "\n! {} is alive ({on}). A switchover loses nothing: hamn run switchover\n",
+                    other.name
+                ));
+            }
+            if self.args.attest_off.is_none() && known.power(&other.name) == Power::Unknown {
+                // Told before consent: found out in the middle of the run it costs minutes (trap 2).
+                text.push_str(&format!(
+                    "\n! Whether {0} is on cannot be asked of a power controller: the run would stop at fencing, before anything is lost. \
+                     Repair that first, or, if you have seen with your own eyes that {0} is off: --attest-off \"your words\"\n",
                     other.name
                 ));
             }
