@@ -203,6 +203,8 @@ impl Drive<'_> {
                 Reached::Answer(JobAnswer::Finished(_)) if step.volatile && step.probe.is_empty() => {
                     Reached::Elsewhere("it ended, but whether its place has rebooted since cannot be seen".into())
                 }
+                // Not reached by this program says nothing of what an earlier one started: unknown, never "nothing was started".
+                Reached::Silent(why) => Reached::Unknown(why),
                 reached => reached,
             }
         } else {
