@@ -6,4 +6,5 @@
 #![allow(clippy::format_collect, reason = "texts for the eye, built once")]
 
 mod campaign;
+mod silence;
 mod stage;

@@ -4,7 +4,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -35,10 +35,15 @@ pub(crate) enum Ink {
 pub(crate) struct Script {
     pub(crate) calls: Vec<(u64, Mishap)>,
     pub(crate) commits: Vec<(u64, Ink)>,
+    /// While set, no place is reached.
+    pub(crate) silent: Arc<AtomicBool>,
 }
 
 impl Fate for Script {
     fn call(&self, n: u64) -> Option<Mishap> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Some(Mishap::Refuse);
+        }
         self.calls.iter().find(|(at, _)| *at == n).map(|(_, m)| *m)
     }
 }
