@@ -122,7 +122,13 @@ pub(crate) fn reference(case: &Case) -> Reference {
 }
 
 /// A history must end as the uninterrupted run does, or stop; break no invariant; and do nothing once-only twice.
-pub(crate) fn check(case: &Case, reference: &Reference, script: &Script, stage: &Stage, came: &Came) -> Result<(), String> {
+pub(crate) fn check(
+    case: &Case,
+    reference: &Reference,
+    script: &Script,
+    stage: &Stage,
+    came: &Came,
+) -> Result<(), String> {
     let scene = stage.scene.lock().unwrap();
     let fail =
         |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n{}", case.name, story(&stage.records())));

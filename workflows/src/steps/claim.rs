@@ -183,7 +183,9 @@ pub fn release(ctx: &Context<'_>, who: Other) -> Vec<Step> {
         let name = &ctx.other().name;
         let item = OpenItem {
             id: "claim".into(),
-            text: format!("{name} was not reached and is still claimed by this run: no other run begins before that is gone"),
+            text: format!(
+                "{name} was not reached and is still claimed by this run: no other run begins before that is gone"
+            ),
             command: format!("rm -r {}   # on {name}", vocabulary::claim_path(ctx.pair)),
         };
         steps.push(Step { optional: true, opens: Some(item), ..on(other(ctx), name, "release.other") });
