@@ -123,7 +123,7 @@ pub(super) fn call(globals: &Globals, args: &RunArgs) -> Outcome {
     };
     block_on(async {
         refuse_second(globals).await?;
-        let workflow = target::workflow(args.workflow.name())?;
+        let workflow = target::workflow(config.pair.flavour(), args.workflow.name())?;
         let means = world.means(&config.pair, &home).map_err(|f| Trouble::refused(f.to_string()))?;
         let asked = Asked { globals, args, config: &config, workflow: &workflow, operator: who::operator() };
         let sight = asked.look(&*means.remote).await?;

@@ -33,7 +33,10 @@ pub(crate) fn cases() -> Vec<Case> {
         let mut world = World::healthy(&pair);
         world.advance(60_000);
         prepare(&mut world);
-        let workflow = Arc::new(workflows::registry::by_name(workflow).expect("a workflow of that name"));
+        let workflow = Arc::new(
+            workflows::registry::by_name(workflows::model::Flavour::Postgres, workflow)
+                .expect("a workflow of that name"),
+        );
         Case { name, workflow, pair: pair.clone(), world }
     };
     vec![

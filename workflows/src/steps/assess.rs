@@ -81,7 +81,7 @@ struct Seen {
 
 fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
     let (pair, node) = (ctx.pair.clone(), ctx.pair.node(id).clone());
-    let pg = &pair.database;
+    let pg = pair.postgres();
     let mut batch = Batch::default();
     // The clock first and last: what lies between needs no guess at how long the looks took there.
     let first = batch.look(vocabulary::clock());
@@ -273,8 +273,12 @@ fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
         .into_iter()
         .map(|a| (batch.look(vocabulary::arp_ask(a, interface)), a.to_owned()))
         .collect();
-    let ports: Vec<usize> =
-        ctx.other().addresses.iter().map(|a| batch.look(vocabulary::database_answers(&ctx.pair.database, a))).collect();
+    let ports: Vec<usize> = ctx
+        .other()
+        .addresses
+        .iter()
+        .map(|a| batch.look(vocabulary::database_answers(ctx.pair.postgres(), a)))
+        .collect();
     let fact = {
         let prober = prober.clone();
         move |address: &str, arp: &Arp| {
@@ -383,7 +387,7 @@ fn device(ctx: &Context<'_>) -> Option<Step> {
 
 /// Weighs the whole: may this workflow go on, and what is lost at most. Looks at the target once more for its claim and position.
 pub fn weigh(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let mut batch = Batch::default();
     let role = batch.look(postgres::ask_role(pg));
     let position = batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION));

@@ -133,14 +133,14 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
         // A server that its own start-up began before the address was there does not listen on it, unless it listens everywhere.
         let listens = ctx.known.note(&node.name, super::assess::LISTEN).unwrap_or_default();
         let action = if listens == "*" { "start" } else { "restart" };
-        script = script.look(vocabulary::control(&ctx.pair.database.control, action));
+        script = script.look(vocabulary::control(&ctx.pair.postgres().control, action));
     }
     if may_have_xcatd {
         script = script.look(vocabulary::control(&ctx.pair.xcat.control, "restart"));
     }
     let mut probe = super::Batch::default();
     let addresses = probe.look(vocabulary::addresses());
-    let role = probe.look(postgres::ask_role(&ctx.pair.database));
+    let role = probe.look(postgres::ask_role(ctx.pair.postgres()));
     let effects = script.actions.len();
     let script = script.followed_by(&unclaim.script);
     let (name, address) = (node.name.clone(), address.to_owned());
