@@ -24,7 +24,7 @@ fn looked(world: &World, pair: &Pair, workflow: &str) -> (Look, World) {
     let scene = Arc::new(std::sync::Mutex::new(Scene { world, jobs: Jobs::default() }));
     let life = Life::default();
     let remote = Simulated::new(scene.clone(), life, Arc::new(Benign), Arc::default(), pair, "admin", Box::new(|_| {}));
-    let workflow = workflows::registry::by_name(workflow).expect("a workflow of that name");
+    let workflow = workflows::registry::by_name(pair.flavour(), workflow).expect("a workflow of that name");
     let request =
         Request { target: NodeId::B, accept_unknown_loss: true, operator: "root".into(), host: "admin".into() };
     let look = poll_once(look(&remote, pair, &workflow, &request, RunId(1), Known::default())).expect("nobody died");
@@ -38,7 +38,7 @@ fn looked(world: &World, pair: &Pair, workflow: &str) -> (Look, World) {
 }
 
 fn promote(world: &mut World) {
-    let promote = Action::Run(vocabulary::promote(&world.pair().database));
+    let promote = Action::Run(vocabulary::promote(world.pair().postgres()));
     let done = world.exec_action(Place::Node(NodeId::B), &promote).expect("the standby is up");
     assert!(done.ok(), "{done:?}");
 }
