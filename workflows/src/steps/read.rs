@@ -82,8 +82,10 @@ pub struct StandbyPosition {
     pub replayed: Option<u64>,
     /// Time of the last replayed commit, by the primary's clock.
     pub last_commit_ms: Option<u64>,
-    /// Time of the last message from the primary.
+    /// Time of the last contact: a message of the primary behind which nothing was left to send.
     pub last_message_ms: Option<u64>,
+    /// Time of the primary's last checkpoint known here, by the primary's clock.
+    pub last_checkpoint_ms: Option<u64>,
     /// Whether a receiver streams.
     pub streaming: bool,
     /// The server's clock.
@@ -99,12 +101,13 @@ impl StandbyPosition {
 
 /// The position of a standby.
 pub fn standby_position(r: &ActionResult) -> Option<StandbyPosition> {
-    let [received, replayed, commit, message, status, now] = columns(r)?;
+    let [received, replayed, commit, message, status, now, checkpoint] = columns(r)?;
     Some(StandbyPosition {
         received: number(received)?,
         replayed: number(replayed)?,
         last_commit_ms: number(commit)?,
         last_message_ms: number(message)?,
+        last_checkpoint_ms: number(checkpoint)?,
         streaming: status == "streaming",
         now_ms: now.parse().ok()?,
     })
