@@ -125,7 +125,7 @@ fn by_hamn(lab: &Lab) -> (Option<Duration>, Duration) {
 fn by_hand(lab: &Lab) -> (Option<Duration>, Duration) {
     lab.put(Machine::Admin, "/root/by-hand.sh", 0o700, BY_HAND).unwrap_or_else(|e| panic!("{e}"));
     let pair = lab::hosts::config(lab);
-    let version = pair.database.control.get(1).expect("pg_ctlcluster VERSION main ACTION");
+    let version = pair.postgres().control.get(1).expect("pg_ctlcluster VERSION main ACTION");
     let began = Instant::now();
     ok(lab, Machine::Admin, &["/root/by-hand.sh", version]);
     (None, began.elapsed())

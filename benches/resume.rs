@@ -37,7 +37,8 @@ const LOOK: &str = "promote.address-free";
 
 fn main() {
     let pair = Arc::new(lab::sample::pair());
-    let workflow = Arc::new(workflows::registry::by_name("failover").expect("the workflow"));
+    let workflow =
+        Arc::new(workflows::registry::by_name(workflows::model::Flavour::Postgres, "failover").expect("the workflow"));
     let records = unfinished(&pair, &workflow);
     let temp = tempfile::tempdir().expect("a directory");
     let dir = StateDir::new(temp.path().join("hamn"));

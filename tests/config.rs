@@ -12,6 +12,8 @@ fn read(text: &str) -> Result<Config, ConfigError> {
     config::parse(text, Path::new("hamn.toml"))
 }
 
+const DB2: &str = include_str!("../docs/hamn-db2.toml");
+
 fn edited(from: &str, to: &str) -> String {
     assert!(SAMPLE.contains(from), "the sample has no {from:?}");
     SAMPLE.replacen(from, to, 1)
@@ -21,9 +23,9 @@ fn edited(from: &str, to: &str) -> String {
 fn the_sample_is_valid_and_without_warnings() {
     let config = read(SAMPLE).unwrap();
     assert_eq!(config.warnings(), [""; 0]);
-    assert_eq!(config.pair.database.data_dir, "/var/lib/postgresql/15/main");
-    assert_eq!(config.pair.database.control, ["pg_ctlcluster", "15", "main", "{action}"]);
-    assert_eq!(config.pair.database.client_network, "10.77.0.0/24");
+    assert_eq!(config.pair.postgres().data_dir, "/var/lib/postgresql/15/main");
+    assert_eq!(config.pair.postgres().control, ["pg_ctlcluster", "15", "main", "{action}"]);
+    assert_eq!(config.pair.postgres().client_network, "10.77.0.0/24");
     let Fence::Agent { options, .. } = &config.pair.nodes[0].fence else { panic!("the sample has an agent") };
     let keys: Vec<&str> = options.iter().map(|(k, _)| k.as_str()).collect();
     assert_eq!(keys, ["ip", "username", "lanplus", "cipher"], "options stay in the order of the file");
@@ -31,7 +33,8 @@ fn the_sample_is_valid_and_without_warnings() {
 
 #[test]
 fn layouts_of_the_distributions_have_their_defaults() {
-    let of = |database: &str| read(&edited("layout = \"debian\"\nversion = 15", database)).unwrap().pair.database;
+    let of =
+        |database: &str| read(&edited("layout = \"debian\"\nversion = 15", database)).unwrap().pair.postgres().clone();
     let own = of("layout = \"rhel\"");
     assert_eq!((own.data_dir.as_str(), own.bin_dir.as_str()), ("/var/lib/pgsql/data", "/usr/bin"));
     assert_eq!(own.control, ["systemctl", "{action}", "postgresql"]);
@@ -43,6 +46,50 @@ fn layouts_of_the_distributions_have_their_defaults() {
     assert_eq!((project.control[2].as_str(), project.port), ("postgresql-16", 5433));
     let moved = of("version = 15\ndata_dir = \"/data/pg\"");
     assert_eq!((moved.data_dir.as_str(), moved.config_dir.as_str()), ("/data/pg", "/etc/postgresql/15/main"));
+}
+
+#[test]
+fn the_sample_for_db2_is_valid_and_without_warnings() {
+    let config = read(DB2).unwrap();
+    assert_eq!(config.warnings(), [""; 0]);
+    let db2 = config.pair.db2();
+    assert_eq!((db2.database.as_str(), db2.backup_dir.as_str()), ("XCATDB", "/var/lib/db2/backup"));
+    assert_eq!(config.pair.service.standby_address.as_deref(), Some("9.114.47.104"));
+    assert!(config.pair.witnesses[0].service_node);
+    let back = read(&config.to_toml()).unwrap();
+    assert_eq!(back, config);
+}
+
+/// As [`CLASSES`], in the sample for DB2.
+const DB2_CLASSES: &[(&str, &str, &str)] = &[
+    ("unknown database", "kind = \"db2\"", "kind = \"oracle\""),
+    ("key of another database", "kind = \"db2\"", "kind = \"db2\"\nlayout = \"debian\""),
+    ("database on another platform", "kind = \"db2\"", "kind = \"postgresql\"\nversion = 15"),
+    ("no address of the standby", "standby_address = \"9.114.47.104\"\n", ""),
+    ("address of the standby in another network", "\"9.114.47.104\"", "\"9.114.48.104\""),
+    ("gateway in another network", "\"9.114.47.126\"", "\"9.114.48.126\""),
+    ("no identity of a partition", "machine_id = \"00f6f5d54c004c67\"", "machine_id = \"aixmn1\""),
+    ("name of a database too long", "database = \"XCATDB\"", "database = \"XCATDATABASE\""),
+    ("t43 HADR port of the server", "port_a = 55001", "port_a = 60000"),
+    ("t43 HADR port after the server's", "port_a = 55001", "port_a = 60001"),
+    ("one HADR service for both", "port_a = 55001", "port_a = 55002"),
+    ("unknown mode", "sync_mode = \"nearsync\"", "sync_mode = \"near\""),
+    ("unknown choice after the takeover", "after_takeover = \"keep\"", "after_takeover = \"both\""),
+    ("NIM without images", "device = \"/install/images/aix61\"\n", ""),
+];
+
+#[test]
+fn t43_weak_values_of_hadr_are_warned_of() {
+    let warnings = |from: &str, to: &str| {
+        assert!(DB2.contains(from), "the sample has no {from:?}");
+        read(&DB2.replacen(from, to, 1)).unwrap().warnings().join("\n")
+    };
+    let procedure = warnings("timeout_s = 60", "timeout_s = 3");
+    assert!(procedure.contains("HADR_TIMEOUT is 3 s"), "{procedure}");
+    let window = warnings("peer_window_s = 120", "peer_window_s = 100");
+    assert!(window.contains("120 or more is advised"), "{window}");
+    let mode = warnings("sync_mode = \"nearsync\"", "sync_mode = \"async\"");
+    assert!(mode.contains("ASYNC knows no peer window"), "{mode}");
 }
 
 /// Every class: a name, what is edited in the sample, and what it becomes.
@@ -128,8 +175,10 @@ const CLASSES: &[(&str, &str, &str)] = &[
 #[test]
 fn every_class_of_error_names_place_reason_and_remedy() {
     let mut text = String::new();
-    for (class, from, to) in CLASSES {
-        let error = read(&edited(from, to)).err().unwrap_or_else(|| panic!("{class}: was accepted"));
+    let db2 = DB2_CLASSES.iter().map(|class| (DB2, class));
+    for (sample, (class, from, to)) in CLASSES.iter().map(|class| (SAMPLE, class)).chain(db2) {
+        assert!(sample.contains(from), "{class}: the sample has no {from:?}");
+        let error = read(&sample.replacen(from, to, 1)).err().unwrap_or_else(|| panic!("{class}: was accepted"));
         let ConfigError::Invalid { problems, .. } = &error else { panic!("{class}: {error}") };
         for p in problems {
             assert!(!p.what.is_empty() && !p.hint.is_empty(), "{class}: {p:?}");

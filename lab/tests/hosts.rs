@@ -131,7 +131,7 @@ impl Turn {
     /// The standby's takeover by hand, without fencing: promotion, address, database configuration, xcatd.
     fn take_over(&self) {
         let (pair, mn2) = (&self.pair, Machine::Mn2);
-        assert_eq!(self.ok(mn2, vocabulary::promote(&pair.database)), "t");
+        assert_eq!(self.ok(mn2, vocabulary::promote(pair.postgres())), "t");
         assert_eq!(self.run(mn2, vocabulary::arp_probe(SERVICE_ADDRESS, "eth0")).exit, Some(0));
         self.ok(mn2, vocabulary::address_add(SERVICE_ADDRESS, pair.service.prefix, "eth0"));
         for reply in [false, true] {
@@ -145,8 +145,8 @@ impl Turn {
         let pair = &self.pair;
         let edits = Script::new()
             .then(Action::EnsureLine {
-                path: format!("{}/pg_hba.conf", pair.database.config_dir),
-                line: format!("host all all {} scram-sha-256", pair.database.client_network),
+                path: format!("{}/pg_hba.conf", pair.postgres().config_dir),
+                line: format!("host all all {} scram-sha-256", pair.postgres().client_network),
             })
             .then(Action::ReplaceInLines {
                 path: pair.xcat.cfgloc.clone(),
@@ -158,10 +158,10 @@ impl Turn {
         let results = self.script(Machine::Mn2, &edits);
         assert!(results.iter().all(ActionResult::ok), "{results:?}");
         assert_eq!(
-            self.ok(Machine::Mn2, vocabulary::psql(&pair.database, "postgres", vocabulary::sql::HBA_ERRORS)),
+            self.ok(Machine::Mn2, vocabulary::psql(pair.postgres(), "postgres", vocabulary::sql::HBA_ERRORS)),
             "0"
         );
-        self.ok(Machine::Mn2, vocabulary::psql(&pair.database, "postgres", vocabulary::sql::RELOAD));
+        self.ok(Machine::Mn2, vocabulary::psql(pair.postgres(), "postgres", vocabulary::sql::RELOAD));
     }
 }
 
@@ -179,7 +179,7 @@ fn pair_boots_replicates_and_leaves_nothing() {
     }
     assert_eq!(std::fs::read_to_string("/proc/net/dev").unwrap().lines().count(), before, "the machine's own network");
 
-    let pg = &t.pair.database;
+    let pg = t.pair.postgres();
     let role = |m| t.ok(m, vocabulary::psql(pg, "postgres", vocabulary::sql::ROLE));
     let (primary, standby) = (role(Machine::Mn1), role(Machine::Mn2));
     assert!(primary.starts_with("primary|") && standby.starts_with("standby|"), "{primary} {standby}");
@@ -192,6 +192,10 @@ fn pair_boots_replicates_and_leaves_nothing() {
     });
     let position = t.ok(Machine::Mn2, vocabulary::psql(pg, "postgres", vocabulary::sql::STANDBY_POSITION));
     assert_eq!(position.split('|').nth(4), Some("streaming"), "{position}");
+    let position: Vec<&str> = position.split('|').collect();
+    assert_eq!(position.len(), 7, "{position:?}");
+    let [contact, now, checkpoint] = [3, 5, 6].map(|i| position[i].parse::<u64>().unwrap());
+    assert!(checkpoint <= contact && contact <= now, "{position:?}");
     let nodes = t.ok(Machine::Mn2, vocabulary::psql(pg, DATABASE, vocabulary::sql::CLUSTER_NODES));
     assert_eq!(nodes, (COMPUTE_NODES + 1).to_string());
     assert_eq!(t.ok(Machine::Mn2, vocabulary::psql(pg, "postgres", vocabulary::sql::LISTEN)), "*");
@@ -281,7 +285,7 @@ fn t2_power_off_by_the_bmc_kills_the_machine_and_its_arp_and_boot_brings_back_wh
     assert_eq!(t.ok(Machine::Mn1, vocabulary::machine_id()), t.pair.node(NodeId::A).machine_id);
     let addresses = t.ok(Machine::Mn1, vocabulary::addresses());
     assert!(addresses.contains(SERVICE_ADDRESS) && !addresses.contains("10.77.0.99"), "{addresses}");
-    let role = t.ok(Machine::Mn1, vocabulary::psql(&t.pair.database, "postgres", vocabulary::sql::ROLE));
+    let role = t.ok(Machine::Mn1, vocabulary::psql(t.pair.postgres(), "postgres", vocabulary::sql::ROLE));
     assert!(role.starts_with("primary|"), "{role}");
 
     // T7: the way to the BMC is cut; the answer is no answer.
@@ -354,11 +358,11 @@ fn t13_t14_the_service_address_moves_and_a_third_machine_sees_it() {
     assert!(t.service(Machine::Mn2, "restart").ok());
     assert!(t.xcat(Machine::Mn2, "tabdump", &["site"]).ok());
     // The database goes away under the daemon.
-    t.ok(Machine::Mn2, vocabulary::control(&t.pair.database.control, "stop"));
+    t.ok(Machine::Mn2, vocabulary::control(&t.pair.postgres().control, "stop"));
     let denied = t.xcat(Machine::Mn2, "tabdump", &["site"]);
     assert!(denied.exit == Some(1) && denied.stderr.contains("Permission denied for request"), "{denied:?}");
     assert!(t.service(Machine::Mn2, "status").ok());
-    t.ok(Machine::Mn2, vocabulary::control(&t.pair.database.control, "start"));
+    t.ok(Machine::Mn2, vocabulary::control(&t.pair.postgres().control, "start"));
     assert!(t.xcat(Machine::Mn2, "tabdump", &["site"]).ok());
     // stop and count in one script: DB Access is still there.
     let script = Script::new()

@@ -149,7 +149,7 @@ impl Demo {
 
     /// Facts and consent. Gives the loss bound that was shown, milliseconds.
     async fn ask(&self) -> Result<(Parameters, Option<u64>), Trouble> {
-        let workflow = target::workflow("failover")?;
+        let workflow = target::workflow(workflows::model::Flavour::Postgres, "failover")?;
         let args = RunArgs::failover();
         let asked = Asked {
             globals: &self.globals,

@@ -24,8 +24,8 @@ pub struct PlanArgs {
 }
 
 pub(super) fn call(globals: &Globals, args: &PlanArgs) -> Outcome {
-    let workflow = target::workflow(&args.workflow)?;
     let config = globals.load()?;
+    let workflow = target::workflow(config.pair.flavour(), &args.workflow)?;
     let operator = who::operator();
     let request = Request {
         target: target::target(&config, args.target.as_deref())?,

@@ -2,16 +2,20 @@
 
 use std::fs;
 
-use workflows::{Workflow, model::NodeId, registry};
+use workflows::{
+    Workflow,
+    model::{Flavour, NodeId},
+    registry,
+};
 
 use super::{Exit, Trouble};
 use crate::config::Config;
 
-/// The workflow of that name.
-pub(super) fn workflow(name: &str) -> Result<Workflow, Trouble> {
-    registry::by_name(name).ok_or_else(|| {
-        let names: Vec<&str> = registry::all().iter().map(|w| w.name).collect();
-        Trouble::new(Exit::Usage, format!("there is no workflow {name:?}"))
+/// The workflow of that name for that kind of database.
+pub(super) fn workflow(flavour: Flavour, name: &str) -> Result<Workflow, Trouble> {
+    registry::by_name(flavour, name).ok_or_else(|| {
+        let names: Vec<&str> = registry::of(flavour).iter().map(|w| w.name).collect();
+        Trouble::new(Exit::Usage, format!("there is no workflow {name:?} for a pair with {}", flavour.name()))
             .detail(format!("there are: {}", names.join(", ")))
             .next("what each is for: hamn workflow list")
     })

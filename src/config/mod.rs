@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use workflows::model::{Fence, NodeId, Pair};
+use workflows::model::{Database, Db2, Fence, Hadr, NodeId, Pair};
 
 mod canonical;
+mod database;
 mod files;
 pub mod keys;
 mod parse;
@@ -85,6 +86,9 @@ impl Config {
                 _ => {}
             }
         }
+        if let Database::Db2(Db2 { hadr, .. }) = &self.pair.database {
+            warnings.extend(weak_hadr(hadr));
+        }
         warnings
     }
 }
@@ -99,4 +103,27 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|e| ConfigError::Unreadable { path: path.to_owned(), detail: e.to_string() })?;
     parse(&text, path)
+}
+
+/// What makes HADR less than it could be (trap 43; facts of DB2's manuals on timeout and peer window).
+fn weak_hadr(hadr: &Hadr) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let (timeout, window) = (hadr.timeout_s, hadr.peer_window_s);
+    if timeout < 60 {
+        warnings.push(format!(
+            "HADR_TIMEOUT is {timeout} s: a hiccup of the network ends the peer state and blocks commits for up to {window} s; 60 or more is advised (timeout_s)"
+        ));
+    }
+    if !hadr.sync_mode.has_peer_window() {
+        warnings.push(format!(
+            "{} knows no peer window: after a sudden death no takeover can be proven to lose nothing (sync_mode)",
+            hadr.sync_mode.name()
+        ));
+    } else if window < timeout + 60 {
+        warnings.push(format!(
+            "the peer window of {window} s ends less than 60 s after a silent death is noticed ({timeout} s): too short to fence and take over without loss; {} or more is advised (peer_window_s)",
+            timeout + 60
+        ));
+    }
+    warnings
 }

@@ -8,10 +8,13 @@ use std::{
 };
 
 use toml::de::DeTable;
-use workflows::model::{Fence, Node, Pair, Postgres, Service, Witness, Xcat};
+use workflows::{
+    example,
+    model::{Database, Fence, Flavour, Nim, NimResources, Node, Pair, Platform, Service, Witness, Xcat},
+};
 
 use super::{
-    Config, Local,
+    Config, Local, database,
     problem::Problem,
     reader::{Found, Section, Source},
     redact::names_a_secret,
@@ -82,8 +85,13 @@ fn read(source: &Source<'_>, table: &DeTable<'_>) -> Config {
     let nodes = ["a", "b"].map(|letter| node(source, &nodes.section(letter, "nodes.X"), letter, network, &mut pins));
     let witnesses =
         root.sections("witnesses", "witnesses").iter().map(|section| witness(source, section, &mut pins)).collect();
-    let database = database(source, &root.section("database", "database"), network);
-    let xcat = xcat(&root.section("xcat", "xcat"));
+    let database = database::read(source, &root.section("database", "database"), network);
+    let xcat = xcat(&root.section("xcat", "xcat"), nodes[0].platform);
+    let nim_section = root.section("nim", "nim");
+    let nim = nim_section.present().then(|| nim(source, &nim_section));
+    if let Some(database) = &database {
+        fits(source, &root, database, &nodes, &service);
+    }
     let hamn = root.section("hamn", "hamn");
     let node_dir = hamn.text_or("node_dir", rules::path, super::DEFAULT_STATE_DIR);
     for (key, dir) in [
@@ -104,8 +112,9 @@ fn read(source: &Source<'_>, table: &DeTable<'_>) -> Config {
             service,
             nodes,
             witnesses,
-            database,
+            database: database.unwrap_or_else(|| example::practice().database),
             xcat,
+            nim,
             node_dir,
             max_clock_offset_ms: hamn.number_or("max_clock_offset_ms", 1, 60_000, 5_000),
         },
@@ -118,12 +127,58 @@ fn read(source: &Source<'_>, table: &DeTable<'_>) -> Config {
     }
 }
 
+/// Which databases are known on which platform, and what an AIX pair needs more.
+fn fits(source: &Source<'_>, root: &Section<'_, '_>, database: &Database, nodes: &[Node; 2], service: &Service) {
+    let flavour = match database {
+        Database::Postgres(_) => Flavour::Postgres,
+        Database::Db2(_) => Flavour::Db2,
+    };
+    let platform = match flavour {
+        Flavour::Postgres => Platform::Linux,
+        Flavour::Db2 => Platform::Aix,
+    };
+    if nodes.iter().any(|n| n.platform != platform) {
+        let (is, wants) = match flavour {
+            Flavour::Postgres => {
+                ("PostgreSQL is known on Linux only", "platform = \"linux\" (the default) in [nodes.a] and [nodes.b]")
+            }
+            Flavour::Db2 => ("DB2 is known on AIX only", "platform = \"aix\" in [nodes.a] and [nodes.b]"),
+        };
+        source.wrong(
+            &root.key_span("database"),
+            format!("the platform of a machine does not fit: {is}"),
+            format!("write {wants}"),
+        );
+    }
+    if platform == Platform::Aix && service.standby_address.is_none() {
+        source.wrong(
+            &root.key_span("service"),
+            "`standby_address` is missing in [service]",
+            "AIX machines swap the addresses of their cluster-facing interfaces; write the one that the standby bears there",
+        );
+    }
+}
+
+fn nim(source: &Source<'_>, section: &Section<'_, '_>) -> Nim {
+    let resources = match section.text_or("resources", rules::words, "define").as_str() {
+        "define" => NimResources::Define,
+        "hanim" => NimResources::Hanim,
+        other => {
+            let what = format!("`resources` is {other:?}");
+            source.wrong(&section.key_span("resources"), what, "write \"define\" or \"hanim\"");
+            NimResources::Define
+        }
+    };
+    Nim {
+        resources,
+        device: section.text("device", rules::path).map(|f| f.value).unwrap_or_default(),
+        file_system: section.text_or("file_system", rules::path, "/install/nim"),
+        spot_timeout_s: section.number_or("spot_timeout_s", 60, 86_400, 3_600) as u32,
+    }
+}
+
 /// Service address and prefix length, when both could be read.
 type Network = Option<(Ipv4Addr, u8)>;
-
-fn base(network: (Ipv4Addr, u8)) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(network.0) & rules::mask(network.1))
-}
 
 fn service(source: &Source<'_>, section: &Section<'_, '_>, pins: &mut Pins) -> (Service, Network) {
     let host_name = section.text("host_name", rules::host_name);
@@ -153,11 +208,30 @@ fn service(source: &Source<'_>, section: &Section<'_, '_>, pins: &mut Pins) -> (
     if let Some(address) = &address {
         pins.addresses.note(source, &address.value.to_string(), &address.span, "the service address", "");
     }
+    let other = |key: &str| {
+        let found =
+            section.optional_text(key, rules::words).and_then(|f| section.judge(key, f, |v| rules::address_v4(v)))?;
+        if let Some(network) = network
+            && u32::from(found.value) & rules::mask(network.1) != u32::from(rules::base(network))
+        {
+            let what = format!("`{key}` is not in the network of `address`, {}/{}", rules::base(network), network.1);
+            source.wrong(&found.span, what, "write an address of the cluster's network, or check `prefix`");
+        }
+        Some(found)
+    };
+    let (standby_address, gateway) = (other("standby_address"), other("gateway"));
+    for (key, found) in [("standby_address", &standby_address), ("gateway", &gateway)] {
+        if let Some(found) = found {
+            pins.addresses.note(source, &found.value.to_string(), &found.span, &format!("`{key}` of [service]"), "");
+        }
+    }
     let service = Service {
         host_name: host_name.map(|f| f.value).unwrap_or_default(),
         standby_host_name: standby.map(|f| f.value).unwrap_or_default(),
         address: address.map(|f| f.value.to_string()).unwrap_or_default(),
         prefix: prefix.map_or(0, |f| f.value as u8),
+        standby_address: standby_address.map(|f| f.value.to_string()),
+        gateway: gateway.map(|f| f.value.to_string()),
     };
     (service, network)
 }
@@ -211,21 +285,35 @@ fn machine(
 
 fn node(source: &Source<'_>, section: &Section<'_, '_>, letter: &str, network: Network, pins: &mut Pins) -> Node {
     let (machine, addresses) = machine(source, section, &format!("nodes.{letter}"), pins);
-    let machine_id = section.text("machine_id", rules::machine_id);
+    let platform = match section.text_or("platform", rules::words, "linux").as_str() {
+        "linux" => Platform::Linux,
+        "aix" => Platform::Aix,
+        other => {
+            let what = format!("`platform` is {other:?}");
+            source.wrong(&section.key_span("platform"), what, "write \"linux\" or \"aix\"");
+            Platform::Linux
+        }
+    };
+    let machine_id = match platform {
+        Platform::Linux => section.text("machine_id", rules::machine_id),
+        Platform::Aix => section.text("machine_id", rules::partition_id),
+    };
     if let Some(id) = &machine_id {
         let hint = "one of the two was cloned or the wrong one was asked; on the clone: rm /etc/machine-id, systemd-machine-id-setup";
         pins.ids.note(source, &id.value, &id.span, &format!("the machine_id of nodes.{letter}"), hint);
     }
     // An address that could not be read was reported; it may be the one.
     let all_read = section.texts_len("addresses") == addresses.len();
-    if let Some(network) = network
+    // On AIX the only address in that network is the one that moves.
+    if platform == Platform::Linux
+        && let Some(network) = network
         && let Some(first) = addresses.first()
     {
-        let inside = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if u32::from(*v4) & rules::mask(network.1) == u32::from(base(network)));
+        let inside = |ip: &IpAddr| matches!(ip, IpAddr::V4(v4) if u32::from(*v4) & rules::mask(network.1) == u32::from(rules::base(network)));
         if all_read && !addresses.iter().any(|a| inside(&a.value)) {
             let what = format!(
                 "no address of nodes.{letter} is in the network of the service address, {}/{}",
-                base(network),
+                rules::base(network),
                 network.1
             );
             source.wrong(&first.span, what, "the service address can move only to a machine that is in its network; check `prefix` and add the machine's address there");
@@ -239,6 +327,7 @@ fn node(source: &Source<'_>, section: &Section<'_, '_>, letter: &str, network: N
         ssh_port: machine.ssh_port,
         ssh_user: machine.ssh_user,
         host_keys: machine.host_keys,
+        platform,
         machine_id: machine_id.map(|f| f.value).unwrap_or_default(),
         interface,
         fence,
@@ -253,6 +342,7 @@ fn witness(source: &Source<'_>, section: &Section<'_, '_>, pins: &mut Pins) -> W
         ssh_port: machine.ssh_port,
         ssh_user: machine.ssh_user,
         host_keys: machine.host_keys,
+        service_node: section.flag_or("service_node", false),
     }
 }
 
@@ -375,86 +465,12 @@ fn agent(source: &Source<'_>, section: &Section<'_, '_>, whose: &str, pins: &mut
     }
 }
 
-fn database(source: &Source<'_>, section: &Section<'_, '_>, network: Network) -> Postgres {
-    let layout = section.text_or("layout", rules::words, "debian");
-    let version = if section.has("version") { section.number("version", 9, 99).map(|f| f.value) } else { None };
-    let cluster = section.text_or("cluster", rules::node_name, "main");
-    let mut defaults = Layout::default();
-    match layout.as_str() {
-        "debian" => match version {
-            Some(version) => defaults = Layout::debian(version, &cluster),
-            None if section.has("version") => {}
-            None => {
-                let hint = "write the major version that `pg_lsclusters` shows, for example version = 15";
-                source.wrong(&section.span, "`version` is missing in [database]", hint);
-            }
-        },
-        "rhel" => defaults = Layout::rhel(version),
-        "custom" => {
-            for key in ["data_dir", "config_dir", "bin_dir", "control"].iter().filter(|k| !section.has(k)) {
-                source.wrong(
-                    &section.key_span("layout"),
-                    format!("`{key}` is missing in [database]"),
-                    "layout \"custom\" has no defaults for paths and control",
-                );
-            }
-        }
-        _ => source.wrong(
-            &section.key_span("layout"),
-            format!("`layout` is {layout:?}"),
-            "write \"debian\", \"rhel\" or \"custom\"",
-        ),
-    }
-    let control = if section.has("control") {
-        section.command("control", rules::template).unwrap_or_default()
-    } else {
-        defaults.control
+fn xcat(section: &Section<'_, '_>, platform: Platform) -> Xcat {
+    let default = || match platform {
+        Platform::Linux => ["service", "xcatd", "{action}"].map(str::to_owned).to_vec(),
+        // SRC has a program for each action.
+        Platform::Aix => Vec::new(),
     };
-    let client_network = network.map(|n| format!("{}/{}", base(n), n.1)).unwrap_or_default();
-    Postgres {
-        database: section.text_or("database", rules::sql_name, "xcatdb"),
-        user: section.text_or("user", rules::sql_name, "xcatadm"),
-        port: section.number_or("port", 1, 65_535, 5_432) as u16,
-        os_user: section.text_or("os_user", rules::user, "postgres"),
-        data_dir: section.text_or("data_dir", rules::path, &defaults.data_dir),
-        config_dir: section.text_or("config_dir", rules::path, &defaults.config_dir),
-        bin_dir: section.text_or("bin_dir", rules::path, &defaults.bin_dir),
-        control,
-        client_network: section.text_or("client_network", rules::network, &client_network),
-    }
-}
-
-/// Where a distribution keeps PostgreSQL.
-#[derive(Default)]
-struct Layout {
-    data_dir: String,
-    config_dir: String,
-    bin_dir: String,
-    control: Vec<String>,
-}
-
-impl Layout {
-    fn debian(version: u64, cluster: &str) -> Self {
-        Self {
-            data_dir: format!("/var/lib/postgresql/{version}/{cluster}"),
-            config_dir: format!("/etc/postgresql/{version}/{cluster}"),
-            bin_dir: format!("/usr/lib/postgresql/{version}/bin"),
-            control: ["pg_ctlcluster", &version.to_string(), cluster, "{action}"].map(str::to_owned).to_vec(),
-        }
-    }
-
-    fn rhel(version: Option<u64>) -> Self {
-        let (data_dir, bin_dir, unit) = match version {
-            Some(v) => (format!("/var/lib/pgsql/{v}/data"), format!("/usr/pgsql-{v}/bin"), format!("postgresql-{v}")),
-            None => ("/var/lib/pgsql/data".into(), "/usr/bin".into(), "postgresql".into()),
-        };
-        let control = ["systemctl", "{action}", &unit].map(str::to_owned).to_vec();
-        Self { config_dir: data_dir.clone(), data_dir, bin_dir, control }
-    }
-}
-
-fn xcat(section: &Section<'_, '_>) -> Xcat {
-    let default = || ["service", "xcatd", "{action}"].map(str::to_owned).to_vec();
     let control = if section.has("control") { section.command("control", rules::template) } else { None };
     Xcat {
         root: section.text_or("root", rules::path, "/opt/xcat"),

@@ -79,6 +79,24 @@ pub(super) fn sql_name(value: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
+/// Name of a DB2 database: at most 8 characters (documented limit).
+pub(super) fn db2_name(value: &str) -> Result<(), Wrong> {
+    sql_name(value)?;
+    if value.len() > 8 {
+        return wrong("is longer than 8 characters", "DB2 takes no longer names of databases");
+    }
+    Ok(())
+}
+
+/// Name in `/etc/services`: at most 14 characters, which is what `HADR_LOCAL_SVC` and AIX take.
+pub(super) fn service_name(value: &str) -> Result<(), Wrong> {
+    made_of(value, "_-", "", "\"DB2_HADR_1\"")?;
+    if value.len() > 14 {
+        return wrong("is longer than 14 characters", "choose a shorter name");
+    }
+    Ok(())
+}
+
 /// Name of a network interface.
 pub(super) fn interface(value: &str) -> Result<(), Wrong> {
     made_of(value, "._@:-", "", "\"eth0\"")?;
@@ -123,6 +141,18 @@ pub(super) fn machine_id(value: &str) -> Result<(), Wrong> {
     }
     if value.bytes().all(|b| b == value.as_bytes()[0]) {
         return wrong("is a placeholder, not the id of a machine", HINT);
+    }
+    Ok(())
+}
+
+/// Hexadecimal digits, as `uname -f` prints them on AIX.
+pub(super) fn partition_id(value: &str) -> Result<(), Wrong> {
+    const HINT: &str = "write what `uname -f` prints on that machine: 16 or more hexadecimal digits";
+    if !(16..=64).contains(&value.len()) || !value.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return wrong("is no identity of a partition", HINT);
+    }
+    if value.bytes().all(|b| b == value.as_bytes()[0]) {
+        return wrong("is a placeholder, not the identity of a machine", HINT);
     }
     Ok(())
 }
@@ -177,6 +207,11 @@ pub(super) fn address_v4(value: &str) -> Result<Ipv4Addr, Wrong> {
 /// Network mask of a prefix length of 0 to 32.
 pub(super) fn mask(prefix: u8) -> u32 {
     u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)
+}
+
+/// The network that an address is in.
+pub(super) fn base((address, prefix): (Ipv4Addr, u8)) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(address) & mask(prefix))
 }
 
 /// Network in CIDR form, host bits zero.

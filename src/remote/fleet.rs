@@ -141,6 +141,7 @@ impl Fleet {
             Place::Node(NodeId::A) => &self.nodes[0],
             Place::Node(NodeId::B) => &self.nodes[1],
             Place::Controller => &self.controller,
+            Place::Witness(index) => &self.witnesses[usize::from(index)],
         }
     }
 }

@@ -82,6 +82,13 @@ impl Life {
 #[derive(Debug, Clone, Default)]
 pub struct Jobs(BTreeMap<(Place, Token), Standing>);
 
+impl Jobs {
+    /// Tokens of the jobs that ran to their end, wherever.
+    pub fn ended(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter().filter(|(_, standing)| matches!(standing, Standing::Finished(_))).map(|((_, token), _)| token)
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Standing {
     Finished(Output),
@@ -115,6 +122,7 @@ pub struct Simulated {
     fate: Arc<dyn Fate>,
     calls: Arc<AtomicU64>,
     names: [String; 2],
+    witnesses: Vec<String>,
     controller: String,
     /// Called after every event, with the scene: invariants, client load, state file.
     after: Box<dyn Fn(&mut Scene) + Send + Sync>,
@@ -132,7 +140,8 @@ impl Simulated {
         after: Box<dyn Fn(&mut Scene) + Send + Sync>,
     ) -> Self {
         let names = [pair.nodes[0].name.clone(), pair.nodes[1].name.clone()];
-        Self { scene, life, fate, calls, names, controller: controller.to_owned(), after }
+        let witnesses = pair.witnesses.iter().map(|w| w.name.clone()).collect();
+        Self { scene, life, fate, calls, names, witnesses, controller: controller.to_owned(), after }
     }
 
     fn scene(&self) -> MutexGuard<'_, Scene> {
@@ -142,6 +151,7 @@ impl Simulated {
     fn name(&self, place: Place) -> String {
         match place {
             Place::Controller => self.controller.clone(),
+            Place::Witness(index) => self.witnesses[usize::from(index)].clone(),
             Place::Node(id) => self.names[usize::from(id == workflows::model::NodeId::B)].clone(),
         }
     }

@@ -40,10 +40,10 @@ const PAST_MS: u64 = 60_000;
 enum Happening {
     Power { node: NodeId, on: bool },
     Pass { ms: u64 },
-    Observe { place: Option<NodeId>, script: Script },
-    Run { place: Option<NodeId>, token: Token, script: Script, epoch: u64 },
-    Ask { place: Option<NodeId>, token: Token },
-    Revoke { place: Option<NodeId>, token: Token },
+    Observe { place: Place, script: Script },
+    Run { place: Place, token: Token, script: Script, epoch: u64 },
+    Ask { place: Place, token: Token },
+    Revoke { place: Place, token: Token },
 }
 
 /// What came of it.
@@ -51,17 +51,6 @@ enum Came {
     Nothing,
     Output(Result<Output, Failure>),
     Answer(Result<Answer, Failure>),
-}
-
-fn node(place: Place) -> Option<NodeId> {
-    match place {
-        Place::Node(id) => Some(id),
-        Place::Controller => None,
-    }
-}
-
-fn place(node: Option<NodeId>) -> Place {
-    node.map_or(Place::Controller, Place::Node)
 }
 
 /// The simulated pair, [`Remote`] and [`Clock`] at once.
@@ -178,17 +167,17 @@ impl Inner {
                 Came::Nothing
             }
             Happening::Observe { place: at, script } => {
-                Came::Output(self.remote.observe(place(*at), script, limit).now_or_never().expect(NOW))
+                Came::Output(self.remote.observe(*at, script, limit).now_or_never().expect(NOW))
             }
             Happening::Run { place: at, token, script, epoch } => {
                 let job = Job { token, script, epoch: *epoch };
-                Came::Answer(self.remote.run(place(*at), job, limit).now_or_never().expect(NOW))
+                Came::Answer(self.remote.run(*at, job, limit).now_or_never().expect(NOW))
             }
             Happening::Ask { place: at, token } => {
-                Came::Answer(self.remote.ask(place(*at), token, limit).now_or_never().expect(NOW))
+                Came::Answer(self.remote.ask(*at, token, limit).now_or_never().expect(NOW))
             }
             Happening::Revoke { place: at, token } => {
-                Came::Answer(self.remote.revoke(place(*at), token).now_or_never().expect(NOW))
+                Came::Answer(self.remote.revoke(*at, token).now_or_never().expect(NOW))
             }
         }
     }
@@ -197,7 +186,7 @@ impl Inner {
 #[async_trait]
 impl Remote for Rehearsal {
     async fn observe(&self, place: Place, script: &Script, _: Duration) -> Result<Output, Failure> {
-        match self.call(Happening::Observe { place: node(place), script: script.clone() }).await {
+        match self.call(Happening::Observe { place, script: script.clone() }).await {
             Came::Output(output) => output,
             Came::Nothing | Came::Answer(_) => unreachable!("asked for an output"),
         }
@@ -206,7 +195,7 @@ impl Remote for Rehearsal {
     async fn run(&self, place: Place, job: Job<'_>, _: Duration) -> Result<Answer, Failure> {
         let (token, script) = (job.token.clone(), job.script.clone());
         let held = self.hold.as_ref().is_some_and(|hold| token.as_str().contains(hold.as_str()));
-        let answer = self.answer(Happening::Run { place: node(place), token, script, epoch: job.epoch }).await;
+        let answer = self.answer(Happening::Run { place, token, script, epoch: job.epoch }).await;
         if held {
             std::future::pending::<()>().await;
         }
@@ -214,11 +203,11 @@ impl Remote for Rehearsal {
     }
 
     async fn ask(&self, place: Place, token: &Token, _: Duration) -> Result<Answer, Failure> {
-        self.answer(Happening::Ask { place: node(place), token: token.clone() }).await
+        self.answer(Happening::Ask { place, token: token.clone() }).await
     }
 
     async fn revoke(&self, place: Place, token: &Token) -> Result<Answer, Failure> {
-        self.answer(Happening::Revoke { place: node(place), token: token.clone() }).await
+        self.answer(Happening::Revoke { place, token: token.clone() }).await
     }
 
     async fn peek(&self, _: Place, _: &Token) -> Result<String, Failure> {

@@ -7,7 +7,7 @@ use journal_schema::{Digest, Operator, Payload, RunId, UnixMillis};
 use serde::{Deserialize, Serialize};
 use workflows::{
     Request, Workflow,
-    model::{NodeId, Pair},
+    model::{Flavour, NodeId, Pair},
 };
 
 use super::{Control, Failed, Home, Hub, Rehearsal, Work, serve};
@@ -178,7 +178,7 @@ async fn catch_up(store: &Replicated<GuardedStore>, run: RunId) {
 pub async fn live(
     home: &Home,
     run: RunId,
-    find: impl Fn(&str) -> Option<Workflow>,
+    find: impl Fn(Flavour, &str) -> Option<Workflow>,
     now: UnixMillis,
 ) -> Result<Ending, Failed> {
     let failed = |doing: &'static str| move |why: String| Failed { doing, why };
@@ -186,7 +186,7 @@ pub async fn live(
         std::fs::read(home.parameters(run)).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
     let parameters: Parameters =
         serde_json::from_slice(&text).map_err(|e| e.to_string()).map_err(failed("reading its parameters"))?;
-    let workflow = find(&parameters.workflow)
+    let workflow = find(parameters.pair.flavour(), &parameters.workflow)
         .ok_or_else(|| format!("no workflow {}", parameters.workflow))
         .map_err(failed("finding its workflow"))?;
     let purpose = format!("run {run} ({})", parameters.workflow);

@@ -1,13 +1,16 @@
 //! The workflows that there are.
 
-use crate::{failover, switchover, table::Workflow};
+use crate::{failover, model::Flavour, switchover, table::Workflow};
 
-/// All, in the order of a help text.
-pub fn all() -> Vec<Workflow> {
-    vec![failover::workflow(), switchover::workflow()]
+/// All of a kind of database, in the order of a help text.
+pub fn of(flavour: Flavour) -> Vec<Workflow> {
+    match flavour {
+        Flavour::Postgres => vec![failover::workflow(), switchover::workflow()],
+        Flavour::Db2 => Vec::new(),
+    }
 }
 
 /// The one of that name.
-pub fn by_name(name: &str) -> Option<Workflow> {
-    all().into_iter().find(|w| w.name == name)
+pub fn by_name(flavour: Flavour, name: &str) -> Option<Workflow> {
+    of(flavour).into_iter().find(|w| w.name == name)
 }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use journal_schema::{Digest, Fact, Mode, OpenItem, PlannedStep, Verdict};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{NodeId, Pair},
@@ -10,12 +11,15 @@ use crate::{
 };
 
 /// Where a step happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Place {
     /// On one of the two machines.
     Node(NodeId),
     /// On the machine that runs hamn (fence agents).
     Controller,
+    /// On a further machine, by its place in [`Pair::witnesses`]: a service node of xCAT.
+    Witness(u8),
 }
 
 impl Place {
@@ -24,6 +28,7 @@ impl Place {
         match self {
             Self::Node(id) => &pair.node(id).name,
             Self::Controller => "controller",
+            Self::Witness(index) => &pair.witnesses[usize::from(index)].name,
         }
     }
 }

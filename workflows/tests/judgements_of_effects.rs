@@ -9,7 +9,7 @@ use common::{
 use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri, Verdict};
 use workflows::{
     ActionResult,
-    model::{Fence, NodeId},
+    model::{Fence, Flavour, NodeId},
     registry,
 };
 
@@ -63,7 +63,7 @@ fn t02_only_twice_off_is_off() {
 fn t06_the_wrong_device_is_never_switched() {
     let desk = Desk::informed();
     let context = desk.context();
-    let fence = registry::by_name("failover").unwrap();
+    let fence = registry::by_name(Flavour::Postgres, "failover").unwrap();
     let steps = (fence.row("fence by device").unwrap().steps)(&context);
     let identity = steps.iter().find(|s| s.id == "fence.identity").unwrap();
     let off = steps.iter().find(|s| s.id == "fence.off").unwrap();
@@ -220,7 +220,7 @@ fn a_switch_waits_until_the_standby_has_everything() {
     let at = |n: u64| {
         looked(
             &compare,
-            &standby().says("pg_last_wal_receive_lsn", ok(&format!("{n}|{n}|1768478460000|||1768478461000\n"))),
+            &standby().says("pg_last_wal_receive_lsn", ok(&format!("{n}|{n}|1768478460000|||1768478461000|\n"))),
         )
     };
     let judgement = at(50_331_808);
@@ -463,7 +463,7 @@ fn a_rolled_back_primary_serves_again() {
     let mut dead = Desk::informed();
     dead.learn(&[Fact::Answers { node: "mn-a".into(), channel: Channel::Ssh, answer: Tri::No }]);
     let context = dead.context();
-    let workflow = registry::by_name("failover").unwrap();
+    let workflow = registry::by_name(Flavour::Postgres, "failover").unwrap();
     let steps = (workflow.row("claim").unwrap().steps)(&context);
     assert_eq!(steps.len(), 1, "a silent machine is not waited for");
     assert_eq!(dead.request.target, NodeId::B);

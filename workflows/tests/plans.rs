@@ -5,7 +5,7 @@ mod common;
 use std::fmt::Write as _;
 
 use common::Desk;
-use workflows::{Plan, diagram, registry};
+use workflows::{Plan, diagram, model::Flavour, registry};
 
 fn indented(title: &str, script: &workflows::Script) -> String {
     script.listing().lines().fold(String::new(), |mut all, line| {
@@ -46,7 +46,7 @@ fn text(plan: &Plan) -> String {
 #[test]
 #[allow(clippy::print_stdout, reason = "the list of covered transitions is an output of the test run")]
 fn plans() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let desk = Desk::informed();
         let plan = Plan::new(&workflow, &desk.context());
         let covered: Vec<&str> = plan.transitions.iter().filter(|t| !t.steps.is_empty()).map(|t| &*t.name).collect();
@@ -60,7 +60,7 @@ fn plans() {
 /// Before anything was looked at, the plan is dry and complete all the same.
 #[test]
 fn a_dry_plan() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let plan = Plan::new(&workflow, &Desk::new().context());
         insta::assert_snapshot!(
             format!("dry_{}", workflow.name),
@@ -75,7 +75,7 @@ fn a_dry_plan() {
 
 #[test]
 fn diagrams() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let all = [diagram::text(&workflow), diagram::mermaid(&workflow), diagram::dot(&workflow)];
         insta::assert_snapshot!(format!("diagrams_{}", workflow.name), all.join("\n"));
     }

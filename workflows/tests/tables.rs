@@ -7,7 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::Desk;
 use journal_schema::{Fact, Kind, Mode, Power, Tri};
 use proptest::prelude::*;
-use workflows::{Action, Script, Workflow, model::Fence, plan::Plan, registry, step::Step};
+use workflows::{
+    Action, Script, Workflow,
+    model::{Fence, Flavour},
+    plan::Plan,
+    registry,
+    step::Step,
+};
 
 fn scripts(step: &Step) -> Vec<&Script> {
     let undo = step.undo.iter().flat_map(|u| [&u.script, &u.probe]);
@@ -38,7 +44,7 @@ fn planned(desk: &Desk, workflow: &Workflow) -> Vec<(Kind, Step)> {
 
 #[test]
 fn every_state_is_reached_and_leads_to_the_goal() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let next: BTreeMap<&str, BTreeSet<&str>> =
             workflow.states.iter().map(|(s, _)| (*s, workflow.leaving(s).map(|r| r.to.as_str()).collect())).collect();
         let from = |start: &'static str| {
@@ -61,7 +67,7 @@ fn every_state_is_reached_and_leads_to_the_goal() {
 
 #[test]
 fn names_are_unique() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let rows: BTreeSet<_> = workflow.rows.iter().map(|r| r.name).collect();
         assert_eq!(rows.len(), workflow.rows.len(), "{}: transitions", workflow.name);
         let states: BTreeSet<_> = workflow.states.iter().map(|(s, _)| s).collect();
@@ -75,8 +81,8 @@ fn names_are_unique() {
             }
         }
     }
-    assert_eq!(registry::by_name("failover").map(|w| w.name), Some("failover"));
-    assert!(registry::by_name("nosuch").is_none());
+    assert_eq!(registry::by_name(Flavour::Postgres, "failover").map(|w| w.name), Some("failover"));
+    assert!(registry::by_name(Flavour::Postgres, "nosuch").is_none());
 }
 
 /// Every path: at most one pivot; nothing reversible after it, nothing forward before it.
@@ -96,7 +102,7 @@ fn one_pivot_on_each_path() {
             walk(workflow, row.to.as_str(), pivots + u32::from(row.kind == Kind::Pivot), paths);
         }
     }
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let mut paths = 0;
         walk(&workflow, workflow.initial.as_str(), 0, &mut paths);
         assert!(paths >= 1);
@@ -106,7 +112,7 @@ fn one_pivot_on_each_path() {
 /// Before the pivot every effect has its undoing, except that a machine found off is left off.
 #[test]
 fn everything_before_the_pivot_can_be_undone() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             for (kind, step) in planned(&desk, &workflow) {
                 match (kind, step.mode) {
@@ -123,7 +129,7 @@ fn everything_before_the_pivot_can_be_undone() {
 fn a_machine_that_was_off_is_left_off_by_a_rollback() {
     let mut desk = Desk::informed();
     desk.learn(&[Fact::PowerState { node: "mn-a".into(), power: Power::Off }]);
-    let workflow = registry::by_name("failover").unwrap();
+    let workflow = registry::by_name(Flavour::Postgres, "failover").unwrap();
     let steps = planned(&desk, &workflow);
     assert!(steps.iter().any(|(_, s)| s.id == "fence.off" && s.undo.is_none()));
 }
@@ -131,7 +137,7 @@ fn a_machine_that_was_off_is_left_off_by_a_rollback() {
 /// The only once-only step is the promotion, and nothing of its transition comes after it.
 #[test]
 fn t73_one_step_must_not_happen_twice() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             let context = desk.context();
             for row in &workflow.rows {
@@ -151,7 +157,7 @@ fn t73_one_step_must_not_happen_twice() {
 /// Every command has a time limit, and every step has time for all of its commands.
 #[test]
 fn nothing_waits_for_ever() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             for (_, step) in planned(&desk, &workflow) {
                 let job = workflows::steps::seconds(&step.script) + workflows::steps::seconds(&step.probe);
@@ -176,7 +182,7 @@ fn nothing_waits_for_ever() {
 #[test]
 fn looks_write_nothing() {
     let writers = ["start", "stop", "restart", "off", "on", "-n", "-a", "add", "del", "-U", "-A", "rm", "-w"];
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             for (_, step) in planned(&desk, &workflow) {
                 let undo = step.undo.iter().map(|u| &u.probe);
@@ -221,7 +227,7 @@ fn t60_t61_no_compute_node_is_touched() {
         "makehosts",
         "xcatconfig",
     ];
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             for (_, step) in planned(&desk, &workflow) {
                 for script in scripts(&step) {
@@ -238,7 +244,7 @@ fn t60_t61_no_compute_node_is_touched() {
 /// xcatd is restarted, never started; makedhcp and makedns always have their options.
 #[test]
 fn t58_the_calls_that_lie_are_called_rightly() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             for (_, step) in planned(&desk, &workflow) {
                 for script in scripts(&step) {
@@ -255,7 +261,7 @@ fn t58_the_calls_that_lie_are_called_rightly() {
 /// The password in cfgloc is in no script, and no script prints the file.
 #[test]
 fn t35_the_password_is_never_read() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             for (_, step) in planned(&desk, &workflow) {
                 for script in scripts(&step) {
@@ -272,7 +278,7 @@ fn t35_the_password_is_never_read() {
 #[test]
 fn t49_the_two_files_are_not_swapped() {
     let mut edits = BTreeSet::new();
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             for (_, step) in planned(&desk, &workflow) {
                 for (action, _) in &step.script.actions {
@@ -296,7 +302,7 @@ fn t49_the_two_files_are_not_swapped() {
 /// After a takeover the run says that nothing replicates, and what else it leaves behind.
 #[test]
 fn t55_t70_what_is_left_open_is_said() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let steps = planned(&Desk::informed(), &workflow);
         let items: BTreeSet<&str> = steps.iter().filter_map(|(_, s)| s.opens.as_ref()).map(|i| i.id.as_str()).collect();
         let mut wanted = vec!["unprotected", "address", "service-nodes", "disarm.target.jobs", "announce.reply"];
@@ -319,7 +325,7 @@ fn t55_t70_what_is_left_open_is_said() {
 /// A rebooted machine loses its address, its name, its daemons: resume looks again at each of these.
 #[test]
 fn what_a_reboot_takes_away_is_volatile() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let volatile: BTreeSet<String> =
             planned(&Desk::informed(), &workflow).into_iter().filter(|(_, s)| s.volatile).map(|(_, s)| s.id).collect();
         for id in
@@ -345,7 +351,7 @@ fn the_traps_of_a_failover_are_guarded() {
         ),
         ("switchover", vec![1, 5, 9, 11, 12, 13, 14, 21, 22, 24, 35, 48, 49, 52, 55, 56, 58, 62]),
     ] {
-        let workflow = registry::by_name(name).unwrap();
+        let workflow = registry::by_name(Flavour::Postgres, name).unwrap();
         let mut guarded = BTreeSet::new();
         for desk in desks() {
             guarded.extend(planned(&desk, &workflow).into_iter().flat_map(|(_, s)| s.traps.to_vec()));
@@ -358,7 +364,7 @@ fn the_traps_of_a_failover_are_guarded() {
 /// A plan is the same however often it is made, and other evidence gives another one.
 #[test]
 fn plans_are_a_function_of_the_evidence() {
-    for workflow in registry::all() {
+    for workflow in registry::of(Flavour::Postgres) {
         let id = |desk: &Desk| Plan::new(&workflow, &desk.context()).id();
         let informed = Desk::informed();
         assert_eq!(id(&informed), id(&informed.clone()));
@@ -408,7 +414,7 @@ proptest! {
     /// Whatever is known: from every state exactly one way leads on, its steps can be planned, and it has some.
     #[test]
     fn guards_are_exhaustive_and_exclusive(desk in evidence()) {
-        for workflow in registry::all() {
+        for workflow in registry::of(Flavour::Postgres) {
             for (state, _) in workflow.states.iter().filter(|(s, _)| *s != workflow.goal.as_str()) {
                 let context = desk.context();
                 let taken: Vec<_> = workflow.leaving(state).filter(|r| (r.guard.holds)(&context)).collect();

@@ -1,6 +1,6 @@
 //! The configuration that fits a lab: what an operator would have written for this pair.
 
-use workflows::model::{Fence, Node, Pair, Postgres, Service, Witness, Xcat};
+use workflows::model::{Database, Fence, Node, Pair, Platform, Postgres, Service, Witness, Xcat};
 
 use super::{
     Lab, bmc, database,
@@ -25,6 +25,7 @@ pub fn config(lab: &Lab) -> Pair {
         ssh_port: 22,
         ssh_user: "root".into(),
         host_keys: host_keys(machine),
+        platform: Platform::Linux,
         machine_id: lab.state.machine_ids[&machine].clone(),
         interface: Nic::Eth0.name().to_owned(),
         fence: Fence::Agent {
@@ -48,6 +49,7 @@ pub fn config(lab: &Lab) -> Pair {
         ssh_port: 22,
         ssh_user: "root".into(),
         host_keys: host_keys(machine),
+        service_node: machine == Machine::Sn1,
     };
     Pair {
         name: "practice".into(),
@@ -56,10 +58,12 @@ pub fn config(lab: &Lab) -> Pair {
             standby_host_name: STANDBY_NAME.into(),
             address: SERVICE_ADDRESS.into(),
             prefix: PREFIX,
+            standby_address: None,
+            gateway: None,
         },
         nodes: Machine::PAIR.map(node),
         witnesses: vec![witness(Machine::Sn1), witness(Machine::Admin)],
-        database: Postgres {
+        database: Database::Postgres(Postgres {
             database: database::DATABASE.into(),
             user: database::ROLE.into(),
             port: 5432,
@@ -69,7 +73,8 @@ pub fn config(lab: &Lab) -> Pair {
             bin_dir: server.bin_dir(),
             control: ["pg_ctlcluster", &server.version, "main", "{action}"].map(str::to_owned).to_vec(),
             client_network: CLUSTER_NETWORK.into(),
-        },
+        }),
+        nim: None,
         xcat: Xcat {
             root: "/opt/xcat".into(),
             cfgloc: "/etc/xcat/cfgloc".into(),

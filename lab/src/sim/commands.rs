@@ -54,6 +54,8 @@ impl World {
             _ => match place {
                 Place::Controller => self.on_controller(command),
                 Place::Node(id) => self.on_node(id, command),
+                // Nothing of the vocabulary is for them yet.
+                Place::Witness(_) => None,
             },
         }
     }
@@ -82,14 +84,14 @@ impl World {
     fn on_node(&mut self, id: NodeId, command: &Command) -> Option<Ran> {
         let fixed = self.fixed.clone();
         let argv: Vec<&str> = command.argv.iter().map(String::as_str).collect();
-        if let Some(action) = controls(&fixed.pair.database.control, &command.argv) {
+        if let Some(action) = controls(&fixed.pair.postgres().control, &command.argv) {
             return Some(self.control_database(id, action));
         }
         if let Some(action) = controls(&fixed.pair.xcat.control, &command.argv) {
             return Some(self.xcat(id, "xcatd", &[action], &command.env));
         }
         let (directory, name) = argv[0].rsplit_once('/').unwrap_or(("", argv[0]));
-        if directory == fixed.pair.database.bin_dir {
+        if directory == fixed.pair.postgres().bin_dir {
             return match name {
                 "psql" => Some(self.psql(id, command)),
                 "pg_controldata" => Some(self.controldata(id)),

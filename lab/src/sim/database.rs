@@ -50,6 +50,8 @@ pub(super) struct Database {
     /// End of the log: written (primary) or received and replayed (standby).
     pub(super) end: u64,
     pub(super) checkpoint: u64,
+    /// When the latest checkpoint that is here was written: the primary's own one.
+    pub(super) checkpoint_ms: u64,
     pub(super) tables: Arc<Tables>,
     /// `listen_addresses` as the running server has it.
     pub(super) listen: Arc<str>,
@@ -74,7 +76,7 @@ pub(super) struct Commit {
 }
 
 impl Database {
-    pub(super) fn new(role: Role, system_id: u64, tables: Arc<Tables>, end: u64) -> Self {
+    pub(super) fn new(role: Role, system_id: u64, tables: Arc<Tables>, end: u64, now_ms: u64) -> Self {
         Self {
             running: false,
             role,
@@ -86,6 +88,7 @@ impl Database {
             history: Vec::new(),
             end,
             checkpoint: end - CHECKPOINT_BYTES,
+            checkpoint_ms: now_ms,
             tables,
             listen: "localhost".into(),
             listen_all: false,
@@ -105,6 +108,11 @@ impl Database {
             self.clean = false;
             self.stream_shown = false;
         }
+    }
+
+    fn write_checkpoint(&mut self, now_ms: u64) {
+        (self.checkpoint, self.checkpoint_ms) = (self.end, now_ms);
+        self.end += CHECKPOINT_BYTES;
     }
 
     /// Whether its log holds a position of a lineage.
@@ -153,7 +161,7 @@ impl World {
         };
         read(&fixed.postgresql_conf, main)?;
         if main.lines().any(|l| l.starts_with("include_dir")) {
-            let dir = format!("{}/conf.d/", fixed.pair.database.config_dir);
+            let dir = format!("{}/conf.d/", fixed.pair.postgres().config_dir);
             for (path, text) in files.under(&dir).filter(|(p, _)| p.rsplit('.').next() == Some("conf")) {
                 read(path, text)?;
             }
@@ -186,7 +194,7 @@ impl World {
         if !(all || local || !bound.is_empty() || listen.is_empty()) {
             return Err("FATAL:  could not create any TCP/IP sockets\n".to_owned());
         }
-        let branch = self.next_branch;
+        let (branch, now) = (self.next_branch, self.now_ms);
         let db = &mut self.m_mut(id).db;
         let was_standby = db.role == Role::Standby;
         db.role = if standby { Role::Standby } else { Role::Primary };
@@ -203,8 +211,7 @@ impl World {
         if standby {
             db.last_commit_ms = None;
         } else {
-            db.checkpoint = db.end;
-            db.end += CHECKPOINT_BYTES;
+            db.write_checkpoint(now);
         }
         if was_standby && !standby {
             self.next_branch += 1;
@@ -218,10 +225,10 @@ impl World {
     pub(super) fn stop_database(&mut self, id: NodeId) {
         self.pump();
         let linked = self.stream().filter(|(up, _)| *up == id);
+        let now = self.now_ms;
         let db = &mut self.m_mut(id).db;
         if db.role == Role::Primary {
-            db.checkpoint = db.end;
-            db.end += CHECKPOINT_BYTES;
+            db.write_checkpoint(now);
         }
         (db.running, db.clean, db.stream_shown) = (false, true, false);
         if let Some((up, down)) = linked {
@@ -260,8 +267,7 @@ impl World {
         db.timeline += 1;
         db.control_lags_ms = now + CONTROL_LAG_MS;
         db.role = Role::Primary;
-        db.checkpoint = db.end;
-        db.end += CHECKPOINT_BYTES;
+        db.write_checkpoint(now);
         db.stream_shown = false;
         self.wrote(Place::Node(id), "promote", "");
         let fixed = self.fixed.clone();
@@ -285,7 +291,7 @@ impl World {
             Some(id) if id == at => address,
             Some(id) => self.fixed.address(id),
         };
-        let pg = &self.fixed.pair.database;
+        let pg = self.fixed.pair.postgres();
         self.m(at).db.serves(address, source, Some(&pg.database), &pg.user).then_some(at)
     }
 
@@ -351,6 +357,7 @@ impl World {
     fn ship(&mut self, up: NodeId, down: NodeId, upto_ms: u64) {
         let primary = &self.m(up).db;
         let (branch, timeline, history, all) = (primary.branch, primary.timeline, primary.history.clone(), primary.end);
+        let (checkpoint, checkpoint_ms) = (primary.checkpoint, primary.checkpoint_ms);
         let standby = &self.m(down).db;
         let mut end = all;
         if upto_ms < self.now_ms {
@@ -373,6 +380,9 @@ impl World {
             (standby.branch, standby.timeline, standby.history) = (branch, timeline, history);
         }
         standby.end = end;
+        if checkpoint < end {
+            standby.checkpoint_ms = checkpoint_ms;
+        }
         if last.is_some() {
             standby.last_commit_ms = last;
         }
@@ -400,7 +410,7 @@ impl World {
         let service = self.fixed.service;
         let reached = self.alive(id) && !self.m(id).cut_cluster && self.holds(id, service);
         let db = &self.m(id).db;
-        let pg = &self.fixed.pair.database;
+        let pg = self.fixed.pair.postgres();
         let served = reached && db.writable() && db.serves(service, self.fixed.client(), Some(&pg.database), &pg.user);
         (served && (!self.synchronous || self.stream().is_some_and(|(up, _)| up == id))).then_some(id)
     }
@@ -487,22 +497,22 @@ impl World {
 /// The configuration files of the healthy pair's servers.
 pub(super) fn healthy_conf(pair: &Pair, fixed: &Fixed, id: NodeId) -> [(String, String); 4] {
     let own = super::fixed::dotted(fixed.address(id));
-    let (dir, data) = (&pair.database.config_dir, &pair.database.data_dir);
+    let (dir, data) = (&pair.postgres().config_dir, &pair.postgres().data_dir);
     let service = &pair.service.address;
     let primary = id == NodeId::A;
     let listen = if primary { format!("localhost,{own},{service}") } else { format!("localhost,{own}") };
     let conf = format!(
         "data_directory = '{data}'\nhba_file = '{dir}/pg_hba.conf'\nlisten_addresses = '{listen}'\t# what IP address(es) to listen on\nport = {}\nmax_connections = 200\nwal_level = replica\nmax_wal_senders = 10\nhot_standby = on\n",
-        pair.database.port
+        pair.postgres().port
     );
     let clients = if primary {
-        format!("host    all             all             {}            md5\n", pair.database.client_network)
+        format!("host    all             all             {}            md5\n", pair.postgres().client_network)
     } else {
         format!("host    all             all             {own}/32            md5\n")
     };
     let mut hba = format!(
         "# TYPE  DATABASE        USER            ADDRESS                 METHOD\nlocal   all             {}                                peer\nlocal   all             all                                     peer\n# IPv4 local connections:\nhost    all             all             127.0.0.1/32            scram-sha-256\n{clients}",
-        pair.database.os_user
+        pair.postgres().os_user
     );
     for address in fixed.own.iter().flatten() {
         let line = format!(
@@ -514,7 +524,7 @@ pub(super) fn healthy_conf(pair: &Pair, fixed: &Fixed, id: NodeId) -> [(String, 
     let upstream = super::fixed::dotted(fixed.address(id.other()));
     let auto = format!(
         "# Do not edit this file manually!\n# It will be overwritten by the ALTER SYSTEM command.\nprimary_conninfo = 'host={upstream} port={} user=replicator'\n",
-        pair.database.port
+        pair.postgres().port
     );
     let signal = if primary { String::new() } else { fixed.standby_signal.clone() };
     [

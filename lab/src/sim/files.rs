@@ -72,6 +72,7 @@ impl World {
         match place {
             Place::Node(id) => &self.m(id).files,
             Place::Controller => &self.controller,
+            Place::Witness(index) => &self.witnesses[usize::from(index)],
         }
     }
 
@@ -79,6 +80,7 @@ impl World {
         match place {
             Place::Node(id) => &mut self.m_mut(id).files,
             Place::Controller => &mut self.controller,
+            Place::Witness(index) => &mut self.witnesses[usize::from(index)],
         }
     }
 

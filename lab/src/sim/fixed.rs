@@ -60,7 +60,7 @@ impl Fixed {
             all
         });
         let script = |c: &Command| c.argv[2].clone();
-        let (data, config) = (&pair.database.data_dir, &pair.database.config_dir);
+        let (data, config) = (&pair.postgres().data_dir, &pair.postgres().config_dir);
         Self {
             service,
             mask,

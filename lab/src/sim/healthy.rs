@@ -41,6 +41,7 @@ impl World {
             machines: NodeId::BOTH.map(|id| machine(pair, &fixed, id, &tables)),
             devices: [Device::default(), Device::default()],
             controller,
+            witnesses: vec![Files::default(); pair.witnesses.len()],
             foreign_arp: None,
             neighbour: Some(NodeId::A),
             commits: vec![Commit { ms: NOON_MS - 250, branch: 0, end: LOG_END, acknowledged: true }],
@@ -84,7 +85,7 @@ impl World {
                 })
                 .collect();
             world.put_file(id, &fixed.postgresql_conf, &conf);
-            let client = &pair.database.client_network;
+            let client = &pair.postgres().client_network;
             let mut hba = world.file(id, &fixed.pg_hba).unwrap_or("").to_owned();
             if !hba.contains(client.as_str()) {
                 let _ = writeln!(hba, "host    all             all             {client}            md5");
@@ -113,7 +114,7 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
             files.set(&path, &content, 0o640);
         }
     }
-    let pg = &pair.database;
+    let pg = pair.postgres();
     let cfgloc_host = if primary { &service.address } else { &own };
     files.set(
         &pair.xcat.cfgloc,
@@ -167,7 +168,7 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
         cut_admin: false,
         clock_offset_ms: 0,
         files,
-        db: Database::new(role, SYSTEM_ID, tables.clone(), LOG_END),
+        db: Database::new(role, SYSTEM_ID, tables.clone(), LOG_END, NOON_MS),
         xcatd: None,
         xcatd_lingers_ms: 0,
         helpers: [false; 3],

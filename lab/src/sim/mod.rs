@@ -65,6 +65,7 @@ pub struct World {
     machines: [Machine; 2],
     devices: [Device; 2],
     controller: Files,
+    witnesses: Vec<Files>,
     /// MAC of a third machine that answers ARP for the service address.
     foreign_arp: Option<String>,
     /// Whose MAC the neighbours have for the service address.

@@ -22,7 +22,7 @@ impl World {
             command.argv.iter().position(|a| a == flag).and_then(|i| command.argv.get(i + 1)).map_or("", String::as_str)
         };
         let (text, database) = (given("-c"), given("-d"));
-        let pg = &self.fixed.pair.database;
+        let pg = self.fixed.pair.postgres();
         let db = &self.m(id).db;
         if !db.running || given("-p") != pg.port.to_string() {
             return Ran::failed(
@@ -61,9 +61,10 @@ impl World {
                 let commit = db.last_commit_ms.filter(|_| standby);
                 let message =
                     db.last_message_ms.filter(|_| shown).map(|m| m.saturating_add_signed(self.m(id).clock_offset_ms));
+                let checkpoint = db.checkpoint_ms / 1_000 * 1_000;
                 Ran::ok(
                     format!(
-                        "{}|{}|{}|{}|{}|{clock}\n",
+                        "{}|{}|{}|{}|{}|{clock}|{checkpoint}\n",
                         optional(received),
                         optional(replayed),
                         optional(commit),
@@ -155,7 +156,7 @@ impl World {
             arguments.iter().position(|a| a == flag).and_then(|i| arguments.get(i + 1)).map_or("", String::as_str)
         };
         let from = if let Place::Node(id) = place { Some(id) } else { None };
-        let port = given("-p") == self.fixed.pair.database.port.to_string();
+        let port = given("-p") == self.fixed.pair.postgres().port.to_string();
         let Some(address) = ip(given("-h")).filter(|_| port) else { return Ran::ok("", 15).exit(2) };
         match self.route(from, address) {
             Some(at) if self.m(at).db.listens(address) => Ran::ok("", 15),
@@ -166,12 +167,12 @@ impl World {
 
     /// The control command of the server: start, stop, restart, reload, status.
     pub(super) fn control_database(&mut self, id: NodeId, action: &str) -> Ran {
-        let program = self.fixed.pair.database.control.first().map_or("", String::as_str).to_owned();
+        let program = self.fixed.pair.postgres().control.first().map_or("", String::as_str).to_owned();
         let debian = program == "pg_ctlcluster";
         let running = self.m(id).db.running;
         // The wrapper unit of Debian says yes whatever its clusters do.
         let blind = program == "systemctl"
-            && self.fixed.pair.database.control.iter().any(|w| w == "postgresql" || w == "postgresql.service");
+            && self.fixed.pair.postgres().control.iter().any(|w| w == "postgresql" || w == "postgresql.service");
         let refuse = |text: &str| if debian { Ran::failed(2, text, 60) } else { Ran::ok("", 60) };
         match action {
             "start" if running => refuse("Cluster is already running.\n"),

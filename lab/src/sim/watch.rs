@@ -22,7 +22,7 @@ pub(super) struct Watch {
     effects: BTreeMap<String, u32>,
     pub(super) complaints: Vec<String>,
     /// Epochs of the jobs under way at a, b, the controller.
-    jobs: [Option<u64>; 3],
+    jobs: BTreeMap<Place, u64>,
     dry: bool,
     /// Epoch that the pair is known to have reached.
     epoch_floor: u64,
@@ -32,37 +32,31 @@ pub(super) struct Watch {
     unannounced: [bool; 2],
 }
 
-fn slot(place: Place) -> usize {
-    match place {
-        Place::Node(id) => super::index(id),
-        Place::Controller => 2,
-    }
-}
-
 fn place_letter(place: Place) -> char {
     match place {
         Place::Node(id) => id.letter(),
         Place::Controller => 'c',
+        Place::Witness(_) => 'w',
     }
 }
 
 impl World {
     /// A job of a run of that epoch begins at a place; what it changes there until [`World::end_job`] is charged to it.
     pub fn begin_job(&mut self, place: Place, epoch: u64) {
-        self.watch.jobs[slot(place)] = Some(epoch);
+        self.watch.jobs.insert(place, epoch);
     }
 
     /// The epoch of a place if a job of `epoch` is refused there, because it is higher.
     pub fn refuses_epoch(&self, place: Place, epoch: u64) -> Option<u64> {
         match place {
             Place::Node(id) => Some(self.epoch(id)).filter(|there| *there > epoch),
-            Place::Controller => None,
+            Place::Controller | Place::Witness(_) => None,
         }
     }
 
     /// The job at a place ended.
     pub fn end_job(&mut self, place: Place) {
-        self.watch.jobs[slot(place)] = None;
+        self.watch.jobs.remove(&place);
     }
 
     /// While on, every change is a violation of invariant 12.
@@ -130,7 +124,7 @@ impl World {
         if self.watch.dry {
             self.violation(12, &format!("a dry run did: {verb} on {}", place_letter(place)));
         }
-        if let (Place::Node(id), Some(epoch)) = (place, self.watch.jobs[slot(place)])
+        if let (Place::Node(id), Some(epoch)) = (place, self.watch.jobs.get(&place).copied())
             && epoch < self.epoch(id)
         {
             let what = format!("a job of epoch {epoch} changed {} of epoch {}: {verb}", id.letter(), self.epoch(id));

@@ -25,6 +25,9 @@ pub const STREAMING: &str = "streaming standbys";
 /// Note of a primary: for how many standbys its commits wait.
 pub const SYNCHRONOUS: &str = "synchronous standbys";
 
+/// Note of a standby: time of the primary's last checkpoint known there, milliseconds since 1970 by the primary's clock.
+pub const CHECKPOINT: &str = "last checkpoint";
+
 /// Which workflow weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
@@ -78,7 +81,7 @@ struct Seen {
 
 fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
     let (pair, node) = (ctx.pair.clone(), ctx.pair.node(id).clone());
-    let pg = &pair.database;
+    let pg = pair.postgres();
     let mut batch = Batch::default();
     // The clock first and last: what lies between needs no guess at how long the looks took there.
     let first = batch.look(vocabulary::clock());
@@ -214,7 +217,7 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     match role.role {
         DatabaseRole::Standby => {
             if let Some(position) = read::standby_position(output.at(seen.standby)) {
-                facts.push(position_fact(name, &position));
+                facts.extend(position_facts(name, &position));
                 let up = if position.streaming { Tri::Yes } else { Tri::No };
                 facts.push(Fact::Streaming { node: name.to_owned(), up, synchronous: Tri::Unknown });
             }
@@ -242,16 +245,22 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     facts
 }
 
-/// The fact of a standby's position.
-pub(crate) fn position_fact(node: &str, position: &read::StandbyPosition) -> Fact {
-    Fact::LogPosition {
+/// The facts of a standby's position.
+pub(crate) fn position_facts(node: &str, position: &read::StandbyPosition) -> Vec<Fact> {
+    let checkpoint = position.last_checkpoint_ms.map(|ms| Fact::Note {
+        node: node.to_owned(),
+        key: CHECKPOINT.into(),
+        value: ms.to_string(),
+    });
+    let log = Fact::LogPosition {
         node: node.to_owned(),
         written: None,
         received: position.received,
         replayed: position.replayed,
         last_commit_ms: position.last_commit_ms,
         last_message_ms: position.last_message_ms,
-    }
+    };
+    std::iter::once(log).chain(checkpoint).collect()
 }
 
 /// What answers on the wire, seen from the target: the other machine's own addresses, its database, the service address.
@@ -264,8 +273,12 @@ fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
         .into_iter()
         .map(|a| (batch.look(vocabulary::arp_ask(a, interface)), a.to_owned()))
         .collect();
-    let ports: Vec<usize> =
-        ctx.other().addresses.iter().map(|a| batch.look(vocabulary::database_answers(&ctx.pair.database, a))).collect();
+    let ports: Vec<usize> = ctx
+        .other()
+        .addresses
+        .iter()
+        .map(|a| batch.look(vocabulary::database_answers(ctx.pair.postgres(), a)))
+        .collect();
     let fact = {
         let prober = prober.clone();
         move |address: &str, arp: &Arp| {
@@ -374,7 +387,7 @@ fn device(ctx: &Context<'_>) -> Option<Step> {
 
 /// Weighs the whole: may this workflow go on, and what is lost at most. Looks at the target once more for its claim and position.
 pub fn weigh(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let mut batch = Batch::default();
     let role = batch.look(postgres::ask_role(pg));
     let position = batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION));
@@ -430,7 +443,7 @@ impl Scales {
         let unclear = |why: String| Err((Verdict::Unknown, why));
         facts.push(postgres::role_fact(target, role));
         if let Some(position) = position {
-            facts.push(position_fact(target, position));
+            facts.extend(position_facts(target, position));
         }
         // The bound is shown also where the answer is no.
         let loss = position.map(|p| self.loss(role, p));
@@ -558,8 +571,14 @@ impl Scales {
         };
         let (written, synchronous) = match other_role {
             DatabaseRole::Primary if timeline == role.timeline => {
-                let count = self.known.note(other, SYNCHRONOUS).and_then(|n| n.parse::<u64>().ok());
-                (written, count.map_or(Tri::Unknown, |n| if n > 0 { Tri::Yes } else { Tri::No }))
+                let count = |key| self.known.note(other, key).and_then(|n| n.parse::<u64>().ok());
+                // Where there are several, commits may wait for another one.
+                let synchronous = match (count(STREAMING), count(SYNCHRONOUS)) {
+                    (Some(1), Some(1)) => Tri::Yes,
+                    (_, Some(0)) => Tri::No,
+                    _ => Tri::Unknown,
+                };
+                (written, synchronous)
             }
             _ => (None, Tri::Unknown),
         };
@@ -569,6 +588,6 @@ impl Scales {
         {
             (standby.received, standby.replayed) = (*received, *replayed);
         }
-        loss::View { written, standby, synchronous }
+        loss::View { written, standby, synchronous, clocks_ms: self.pair.max_clock_offset_ms }
     }
 }

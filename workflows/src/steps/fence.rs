@@ -170,7 +170,7 @@ fn silent(ctx: &Context<'_>, id: &str, vouched: bool) -> Step {
     let ports: Vec<(usize, String)> = node
         .addresses
         .iter()
-        .map(|a| (batch.look(vocabulary::database_answers(&ctx.pair.database, a)), a.clone()))
+        .map(|a| (batch.look(vocabulary::database_answers(ctx.pair.postgres(), a)), a.clone()))
         .collect();
     let (name, prober) = (node.name.clone(), ctx.target().name.clone());
     let seen = judge(move |output: &Output| {

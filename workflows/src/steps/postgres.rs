@@ -51,7 +51,7 @@ pub fn promote(ctx: &Context<'_>, proof: Proof) -> Vec<Step> {
 
 /// A standby that was rebooted under the run has to run before it can be promoted, and after.
 fn running(ctx: &Context<'_>) -> Step {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let name = ctx.target().name.clone();
     let seen = judge({
         let name = name.clone();
@@ -82,7 +82,7 @@ fn running(ctx: &Context<'_>) -> Step {
 }
 
 fn ready(ctx: &Context<'_>) -> Step {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let mut batch = Batch::default();
     let machine = batch.look(vocabulary::machine_id());
     let role = batch.look(ask_role(pg));
@@ -131,7 +131,7 @@ fn ready(ctx: &Context<'_>) -> Step {
 }
 
 fn once(ctx: &Context<'_>) -> Step {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let name = ctx.target().name.clone();
     let before = ctx.known.database(&ctx.target().name).2;
     Step {
@@ -206,7 +206,7 @@ pub fn readdress(ctx: &Context<'_>) -> Vec<Step> {
 }
 
 fn database(ctx: &Context<'_>) -> Step {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.address.clone());
     let listens = ctx.known.note(&name, super::assess::LISTEN).unwrap_or_default().to_owned();
     let everywhere = listens.split(',').any(|a| ["*", "0.0.0.0"].contains(&a.trim()));
@@ -322,7 +322,7 @@ const MARK: &str = "written by hamn";
 
 /// The primary's database stops in order and can start only as a standby from then on (trap 5).
 pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let name = ctx.other().name.clone();
     let start = Script::new().look(vocabulary::control(&pg.control, "start"));
     let back = undo(start, look(ask_role(pg)), {
@@ -440,7 +440,7 @@ pub(crate) fn is_down(node: String) -> Judge {
 fn stood_down(ctx: &Context<'_>, id: &str) -> Step {
     let name = ctx.other().name.clone();
     let title = format!("the database on {name} is still shut down");
-    Step { traps: &[1], ..Step::observe(id, title, other(ctx), down_probe(&ctx.pair.database), is_down(name)) }
+    Step { traps: &[1], ..Step::observe(id, title, other(ctx), down_probe(ctx.pair.postgres()), is_down(name)) }
 }
 
 /// The standby has all that the primary wrote: no acknowledged row can be lost by the switch.
@@ -456,7 +456,7 @@ pub fn compare(ctx: &Context<'_>) -> Vec<Step> {
             let why = format!("the position of {name} could not be read: {}", read::said(output.at(0)));
             return Judgement::unknown(why, Vec::new());
         };
-        let facts = vec![super::assess::position_fact(&name, &position)];
+        let facts = super::assess::position_facts(&name, &position);
         match (end, position.end()) {
             (Some(end), Some(have)) if have >= end => Judgement {
                 evidence: facts.into_iter().chain([Fact::LossBound { bytes: Some(0), millis: Some(0) }]).collect(),
@@ -469,7 +469,7 @@ pub fn compare(ctx: &Context<'_>) -> Vec<Step> {
             _ => Judgement::unknown("one of the positions is not known", facts),
         }
     });
-    let probe = look(vocabulary::psql(&ctx.pair.database, "postgres", sql::STANDBY_POSITION));
+    let probe = look(vocabulary::psql(ctx.pair.postgres(), "postgres", sql::STANDBY_POSITION));
     fit(vec![Step {
         retries: 6,
         retry_pause_ms: 200,

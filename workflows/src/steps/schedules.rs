@@ -39,7 +39,7 @@ impl Surroundings {
         names.dedup();
         let managed = ["/etc/xcat", "/install", "/tftpboot", "/etc/hosts", "/etc/resolv.conf", "/tmp/xcatdb"];
         let mut managed: Vec<String> = managed.map(String::from).to_vec();
-        managed.extend([pair.database.data_dir.clone(), pair.database.config_dir.clone(), pair.xcat.root.clone()]);
+        managed.extend([pair.postgres().data_dir.clone(), pair.postgres().config_dir.clone(), pair.xcat.root.clone()]);
         Self { names, managed }
     }
 

@@ -31,7 +31,7 @@ pub fn verify(ctx: &Context<'_>, who: Other) -> Vec<Step> {
 }
 
 fn on_target(ctx: &Context<'_>) -> Step {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.clone());
     let (fewest, raised) = (xcat::fewest_nodes(ctx), ctx.known.highest_epoch());
     let mut batch = Batch::default();
@@ -119,7 +119,7 @@ pub fn last_look(ctx: &Context<'_>, who: Other) -> Vec<Step> {
 fn still_in_service(ctx: &Context<'_>) -> Step {
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.clone());
     let mut batch = Batch::default();
-    let role = batch.look(postgres::ask_role(&ctx.pair.database));
+    let role = batch.look(postgres::ask_role(ctx.pair.postgres()));
     let addresses = address::list(&mut batch);
     let host = batch.look(vocabulary::host_name());
     let xcatd = batch.look(vocabulary::xcatd_processes());
@@ -156,7 +156,7 @@ fn verdict(unclear: bool, why: String, facts: Vec<Fact>) -> Judgement {
 
 /// The machine that stepped down holds nothing of the service. `id` because it is looked at twice.
 fn on_other(ctx: &Context<'_>, id: &str) -> Step {
-    let pg = &ctx.pair.database;
+    let pg = ctx.pair.postgres();
     let (name, service) = (ctx.other().name.clone(), ctx.pair.service.clone());
     let mut batch = Batch::default();
     let role = batch.look(postgres::ask_role(pg));

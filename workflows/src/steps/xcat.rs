@@ -155,7 +155,7 @@ pub(crate) fn enough_nodes(node: &str, found: Option<u64>, fewest: u64) -> Resul
 /// xcatd on the target: the right database first, then *restart* (a start does nothing for one that hangs), then proof by content.
 pub fn start(ctx: &Context<'_>) -> Vec<Step> {
     let (pair, name) = (ctx.pair, ctx.target().name.clone());
-    let pg = &pair.database;
+    let pg = pair.postgres();
     let fewest = fewest_nodes(ctx);
     let mut batch = Batch::default();
     let role = batch.look(super::postgres::ask_role(pg));

@@ -5,77 +5,24 @@
 
 use journal_schema::{Channel, DatabaseRole, Fact, RunId, Tri, Verdict};
 use workflows::{
-    Action, ActionResult, Command, Context, Judgement, Known, Output, Request, Script, Step,
-    model::{Fence, Node, NodeId, Pair, Postgres, Service, Xcat},
+    Action, ActionResult, Command, Context, Judgement, Known, Output, Request, Script, Step, example,
+    model::{Fence, Flavour, NodeId, Pair},
     registry,
 };
 
 pub const RUN: RunId = RunId(0x0123_4567_89ab_cdef);
 pub const SYSTEM: &str = "7411000000000000001";
 
-fn words(text: &str) -> Vec<String> {
-    text.split(' ').map(str::to_owned).collect()
-}
-
-fn node(letter: char, number: u8, interface: &str) -> Node {
-    let option = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-    Node {
-        name: format!("mn-{letter}"),
-        addresses: vec![format!("10.77.0.{number}"), format!("10.78.0.{number}")],
-        ssh_port: 22,
-        ssh_user: "root".into(),
-        host_keys: vec!["ssh-ed25519 AAAA".into()],
-        machine_id: format!("{:032x}", 0xa000 + u32::from(number)),
-        interface: interface.into(),
-        fence: Fence::Agent {
-            agent: "fence_ipmilan".into(),
-            options: vec![
-                option("ip", &format!("10.79.0.{number}")),
-                option("username", "hamn"),
-                option("lanplus", "1"),
-                option("cipher", "3"),
-            ],
-            password_file: Some(format!("/etc/hamn/bmc-{letter}")),
-            guid: Some(format!("31303043-534d-2500-90d8-7a0000000{number:03}")),
-        },
-    }
-}
-
+/// The practice pair, with GUIDs as a BMC of Dell prints them and no further machine.
 pub fn pair() -> Pair {
-    Pair {
-        name: "practice".into(),
-        service: Service {
-            host_name: "mn1".into(),
-            standby_host_name: "mn2".into(),
-            address: "10.77.0.10".into(),
-            prefix: 24,
-        },
-        nodes: [node('a', 11, "eth0"), node('b', 12, "ens3")],
-        witnesses: Vec::new(),
-        database: Postgres {
-            database: "xcatdb".into(),
-            user: "xcatadm".into(),
-            port: 5432,
-            os_user: "postgres".into(),
-            data_dir: "/var/lib/postgresql/15/main".into(),
-            config_dir: "/etc/postgresql/15/main".into(),
-            bin_dir: "/usr/lib/postgresql/15/bin".into(),
-            control: words("pg_ctlcluster 15 main {action}"),
-            client_network: "10.77.0.0/24".into(),
-        },
-        xcat: Xcat {
-            root: "/opt/xcat".into(),
-            cfgloc: "/etc/xcat/cfgloc".into(),
-            control: words("service xcatd {action}"),
-            dns: true,
-            dhcp: true,
-            conserver: true,
-            call_timeout_s: 30,
-            min_nodes_percent: 90,
-        },
-        node_dir: "/var/lib/hamn".into(),
-        max_clock_offset_ms: 5_000,
+    let mut pair = Pair { witnesses: Vec::new(), ..example::practice() };
+    for (node, number) in pair.nodes.iter_mut().zip([11, 12]) {
+        node.host_keys = vec!["ssh-ed25519 AAAA".into()];
+        if let Fence::Agent { guid, .. } = &mut node.fence {
+            *guid = Some(format!("31303043-534d-2500-90d8-7a0000000{number:03}"));
+        }
     }
+    pair
 }
 
 pub fn request() -> Request {
@@ -246,7 +193,7 @@ pub fn standby() -> Machine {
         .says("hostname", ok("mn2\n"))
         .says("ip -o -4", ok("1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n2: ens3    inet 10.77.0.12/24 brd 10.77.0.255 scope global ens3\\       valid_lft forever preferred_lft forever\n"))
         .says("pg_is_in_recovery", ok("standby|7411000000000000001|1\n"))
-        .says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000|1768478460900|streaming|1768478461000\n"))
+        .says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000|1768478460900|streaming|1768478461000|1768478400000\n"))
         .says("pg_current_wal_flush_lsn", ran(1, "", "ERROR:  recovery is in progress\nHINT:  WAL control functions cannot be executed during recovery.\n"))
         .says("FROM nodelist", ok("12\n"))
         .says("SHOW listen_addresses", ok("*\n"))
@@ -284,7 +231,7 @@ pub fn in_service() -> Machine {
 /// The step of that id, as planned on the desk's evidence.
 pub fn step(workflow: &str, desk: &Desk, id: &str) -> Step {
     let context = desk.context();
-    let workflow = registry::by_name(workflow).unwrap();
+    let workflow = registry::by_name(Flavour::Postgres, workflow).unwrap();
     let steps = workflow.rows.iter().flat_map(|r| (r.steps)(&context));
     steps.into_iter().find(|s| s.id == id).unwrap_or_else(|| panic!("no step {id}"))
 }

@@ -7,7 +7,7 @@ fn position(world: &mut World, id: NodeId, text: &str) -> Vec<String> {
 }
 
 fn controldata(world: &mut World, id: NodeId) -> String {
-    let pg = world.pair().database.clone();
+    let pg = world.pair().postgres().clone();
     on(world, id, vocabulary::controldata(&pg)).stdout
 }
 
@@ -46,7 +46,7 @@ fn nobody_answers_where_no_server_runs() {
     let result = ask(&mut w, B, sql::ROLE);
     assert_eq!(result.exit, Some(2));
     assert!(result.stderr.contains("No such file or directory"));
-    let pg = w.pair().database.clone();
+    let pg = w.pair().postgres().clone();
     assert_eq!(on(&mut w, B, vocabulary::psql(&pg, "nosuch", sql::ROLE)).exit, Some(2));
     assert_eq!(on(&mut w, A, vocabulary::psql(&pg, "postgres", sql::ROLE).user("root")).exit, Some(2));
 }
@@ -164,7 +164,7 @@ fn synchronous_commits_are_never_lost_and_wait_for_the_standby() {
 
 #[test]
 fn t49_configuration_in_the_wrong_file_keeps_the_server_down() {
-    let pg = pair().database;
+    let pg = pair().postgres().clone();
     let (conf, hba) = ("/etc/postgresql/15/main/postgresql.conf", "/etc/postgresql/15/main/pg_hba.conf");
     let rule = "host    all   all   10.77.0.0/24   md5";
     let ensure = |path: &str, line: &str| Action::EnsureLine { path: path.into(), line: line.into() };
@@ -191,7 +191,7 @@ fn t49_configuration_in_the_wrong_file_keeps_the_server_down() {
 #[test]
 fn a_server_listens_where_it_could_when_it_started() {
     let mut w = world();
-    let pg = w.pair().database.clone();
+    let pg = w.pair().postgres().clone();
     assert_eq!(ask(&mut w, B, sql::LISTEN).text(), Some("localhost,10.77.0.12"));
     let answers =
         |w: &mut World, address: &str| at(w, Place::Controller, vocabulary::database_answers(&pg, address)).exit;
@@ -230,7 +230,7 @@ fn an_empty_data_directory_is_another_database() {
     let mut w = world();
     w.empty_database(B);
     assert!(!w.streaming());
-    let pg = w.pair().database.clone();
+    let pg = w.pair().postgres().clone();
     assert!(!on(&mut w, B, vocabulary::psql(&pg, "xcatdb", sql::CLUSTER_NODES)).ok());
     assert_ne!(role(&mut w, B), "standby|7411000000000000001|1");
 }
@@ -238,7 +238,8 @@ fn an_empty_data_directory_is_another_database() {
 #[test]
 fn debian_s_wrapper_unit_says_yes_whatever_happens() {
     let mut p = pair();
-    p.database.control = ["systemctl", "{action}", "postgresql"].map(String::from).to_vec();
+    let workflows::model::Database::Postgres(pg) = &mut p.database else { panic!("the practice pair has PostgreSQL") };
+    pg.control = ["systemctl", "{action}", "postgresql"].map(String::from).to_vec();
     let mut w = World::healthy(&p);
     w.put_file(B, "/etc/postgresql/15/main/postgresql.conf", "host all all\n");
     assert!(database(&mut w, B, "restart").ok());

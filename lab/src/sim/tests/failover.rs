@@ -14,7 +14,7 @@ fn fence_twice(w: &mut World) {
 }
 
 fn promote(w: &mut World) {
-    let pg = w.pair().database.clone();
+    let pg = w.pair().postgres().clone();
     assert_eq!(on(w, B, vocabulary::promote(&pg)).text(), Some("t"));
 }
 

@@ -94,7 +94,7 @@ fn commands_hang_before_or_after_their_effect() {
     w.power(A, false);
     w.freeze_next("pg_promote", Freeze::Before);
     let before = w.now_ms();
-    let pg = w.pair().database.clone();
+    let pg = w.pair().postgres().clone();
     assert_eq!(on(&mut w, B, vocabulary::promote(&pg)).exit, Some(ActionResult::TIMED_OUT));
     assert_eq!(w.now_ms() - before, 90_000);
     assert!(!w.writable(B));

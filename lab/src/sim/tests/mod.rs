@@ -42,7 +42,7 @@ pub(super) fn act(world: &mut World, id: NodeId, action: impl Borrow<Action>) ->
 }
 
 pub(super) fn ask(world: &mut World, id: NodeId, text: &str) -> ActionResult {
-    let pg = world.pair().database.clone();
+    let pg = world.pair().postgres().clone();
     on(world, id, vocabulary::psql(&pg, "postgres", text))
 }
 
@@ -62,7 +62,7 @@ pub(super) fn xcatd(world: &mut World, id: NodeId, action: &str) -> ActionResult
 }
 
 pub(super) fn database(world: &mut World, id: NodeId, action: &str) -> ActionResult {
-    let template = world.pair().database.control.clone();
+    let template = world.pair().postgres().control.clone();
     on(world, id, vocabulary::control(&template, action))
 }
 
