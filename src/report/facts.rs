@@ -106,6 +106,10 @@ pub fn fact(fact: &Fact) -> String {
         },
         Fact::Claimed { node, claim } if claim.is_empty() => format!("{node}: claimed by nobody"),
         Fact::Claimed { node, claim } => format!("{node}: claimed: {claim}"),
+        Fact::Note { node, key, value } if key == workflows::steps::assess::CHECKPOINT => {
+            let when = value.parse().map(|ms| timestamp(journal_schema::UnixMillis(ms)));
+            format!("{node}: {key} {}", when.unwrap_or_else(|_| value.clone()))
+        }
         Fact::Note { node, key, value } if node.is_empty() => format!("{key}: {value}"),
         Fact::Note { node, key, value } => format!("{node}: {key}: {value}"),
     }

@@ -139,6 +139,32 @@ where
     Row { from, name, to, kind, guard, steps }
 }
 
+/// What a run puts at stake, and so what is asked of somebody before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stake {
+    /// The other machine is powered off, and what it did not replicate is lost.
+    PowersOff,
+    /// The machines change places; nothing is lost.
+    StepsDown,
+    /// The database of the other machine is overwritten.
+    OverwritesOther,
+    /// The database of the target may be overwritten before the target takes over.
+    OverwritesTarget,
+    /// The cluster is not managed meanwhile; in the end everything is as before.
+    Interrupts,
+    /// Nothing: it reads, and saves what it read. No consent is asked.
+    Nothing,
+}
+
+/// Which machine is meant when nobody says: see [`Request::target`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aimed {
+    /// The one that is not in service.
+    AtStandby,
+    /// The one that is in service, and stays so.
+    AtPrimary,
+}
+
 /// A workflow with its states erased to names: what the engine runs.
 #[derive(Debug, Clone)]
 pub struct Workflow {
@@ -154,6 +180,10 @@ pub struct Workflow {
     pub initial: StateName,
     /// Where it is done.
     pub goal: StateName,
+    /// What it puts at stake.
+    pub stake: Stake,
+    /// Which machine is meant when nobody says.
+    pub aimed: Aimed,
 }
 
 /// Name of a state; only [`Workflow::new`] makes one, from an enum value.
@@ -187,7 +217,23 @@ impl Workflow {
                 .collect(),
             initial: StateName(initial.name()),
             goal: StateName(goal.name()),
+            stake: Stake::PowersOff,
+            aimed: Aimed::AtStandby,
         }
+    }
+
+    /// With another stake than the gravest, [`Stake::PowersOff`].
+    #[must_use]
+    pub fn stake(mut self, stake: Stake) -> Self {
+        self.stake = stake;
+        self
+    }
+
+    /// Aimed at the machine in service.
+    #[must_use]
+    pub fn at_primary(mut self) -> Self {
+        self.aimed = Aimed::AtPrimary;
+        self
     }
 
     /// Rows that leave a state.

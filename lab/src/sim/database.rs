@@ -50,6 +50,8 @@ pub(super) struct Database {
     /// End of the log: written (primary) or received and replayed (standby).
     pub(super) end: u64,
     pub(super) checkpoint: u64,
+    /// When the latest checkpoint that is here was written: the primary's own one.
+    pub(super) checkpoint_ms: u64,
     pub(super) tables: Arc<Tables>,
     /// `listen_addresses` as the running server has it.
     pub(super) listen: Arc<str>,
@@ -74,7 +76,7 @@ pub(super) struct Commit {
 }
 
 impl Database {
-    pub(super) fn new(role: Role, system_id: u64, tables: Arc<Tables>, end: u64) -> Self {
+    pub(super) fn new(role: Role, system_id: u64, tables: Arc<Tables>, end: u64, now_ms: u64) -> Self {
         Self {
             running: false,
             role,
@@ -86,6 +88,7 @@ impl Database {
             history: Vec::new(),
             end,
             checkpoint: end - CHECKPOINT_BYTES,
+            checkpoint_ms: now_ms,
             tables,
             listen: "localhost".into(),
             listen_all: false,
@@ -105,6 +108,11 @@ impl Database {
             self.clean = false;
             self.stream_shown = false;
         }
+    }
+
+    fn write_checkpoint(&mut self, now_ms: u64) {
+        (self.checkpoint, self.checkpoint_ms) = (self.end, now_ms);
+        self.end += CHECKPOINT_BYTES;
     }
 
     /// Whether its log holds a position of a lineage.
@@ -186,7 +194,7 @@ impl World {
         if !(all || local || !bound.is_empty() || listen.is_empty()) {
             return Err("FATAL:  could not create any TCP/IP sockets\n".to_owned());
         }
-        let branch = self.next_branch;
+        let (branch, now) = (self.next_branch, self.now_ms);
         let db = &mut self.m_mut(id).db;
         let was_standby = db.role == Role::Standby;
         db.role = if standby { Role::Standby } else { Role::Primary };
@@ -203,8 +211,7 @@ impl World {
         if standby {
             db.last_commit_ms = None;
         } else {
-            db.checkpoint = db.end;
-            db.end += CHECKPOINT_BYTES;
+            db.write_checkpoint(now);
         }
         if was_standby && !standby {
             self.next_branch += 1;
@@ -218,10 +225,10 @@ impl World {
     pub(super) fn stop_database(&mut self, id: NodeId) {
         self.pump();
         let linked = self.stream().filter(|(up, _)| *up == id);
+        let now = self.now_ms;
         let db = &mut self.m_mut(id).db;
         if db.role == Role::Primary {
-            db.checkpoint = db.end;
-            db.end += CHECKPOINT_BYTES;
+            db.write_checkpoint(now);
         }
         (db.running, db.clean, db.stream_shown) = (false, true, false);
         if let Some((up, down)) = linked {
@@ -260,8 +267,7 @@ impl World {
         db.timeline += 1;
         db.control_lags_ms = now + CONTROL_LAG_MS;
         db.role = Role::Primary;
-        db.checkpoint = db.end;
-        db.end += CHECKPOINT_BYTES;
+        db.write_checkpoint(now);
         db.stream_shown = false;
         self.wrote(Place::Node(id), "promote", "");
         let fixed = self.fixed.clone();
@@ -351,6 +357,7 @@ impl World {
     fn ship(&mut self, up: NodeId, down: NodeId, upto_ms: u64) {
         let primary = &self.m(up).db;
         let (branch, timeline, history, all) = (primary.branch, primary.timeline, primary.history.clone(), primary.end);
+        let (checkpoint, checkpoint_ms) = (primary.checkpoint, primary.checkpoint_ms);
         let standby = &self.m(down).db;
         let mut end = all;
         if upto_ms < self.now_ms {
@@ -373,6 +380,9 @@ impl World {
             (standby.branch, standby.timeline, standby.history) = (branch, timeline, history);
         }
         standby.end = end;
+        if checkpoint < end {
+            standby.checkpoint_ms = checkpoint_ms;
+        }
         if last.is_some() {
             standby.last_commit_ms = last;
         }

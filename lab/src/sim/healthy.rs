@@ -168,7 +168,7 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
         cut_admin: false,
         clock_offset_ms: 0,
         files,
-        db: Database::new(role, SYSTEM_ID, tables.clone(), LOG_END),
+        db: Database::new(role, SYSTEM_ID, tables.clone(), LOG_END, NOON_MS),
         xcatd: None,
         xcatd_lingers_ms: 0,
         helpers: [false; 3],

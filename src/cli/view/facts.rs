@@ -4,6 +4,7 @@ use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri};
 use workflows::{
     Known,
     model::{Fence, Node, NodeId, Pair},
+    table::Stake,
 };
 
 use crate::report::{Table, duration};
@@ -204,7 +205,7 @@ pub(crate) fn identity(node: &Node, known: &Known) -> String {
 }
 
 /// Who is what, before and after.
-pub(crate) fn topology(pair: &Pair, known: &Known, target: NodeId, fences: bool) -> String {
+pub(crate) fn topology(pair: &Pair, known: &Known, target: NodeId, stake: Stake) -> String {
     let mut table = Table::new(&["", "now", "afterwards"]);
     for id in NodeId::BOTH {
         let name = &pair.node(id).name;
@@ -218,12 +219,14 @@ pub(crate) fn topology(pair: &Pair, known: &Known, target: NodeId, fences: bool)
         if known.holds(name, &pair.service.address) == Tri::Yes {
             now.push_str(", in service");
         }
-        let after = if id == target {
-            format!("database primary, in service as {} at {}", pair.service.host_name, pair.service.address)
-        } else if fences {
-            "powered off; stays off until it is taken back".to_owned()
-        } else {
-            "database stopped, out of service; to be taken back as standby".to_owned()
+        let after = match stake {
+            _ if id == target => {
+                format!("database primary, in service as {} at {}", pair.service.host_name, pair.service.address)
+            }
+            Stake::PowersOff => "powered off; stays off until it is taken back".to_owned(),
+            Stake::StepsDown => "database stopped, out of service; to be taken back as standby".to_owned(),
+            Stake::OverwritesOther | Stake::OverwritesTarget | Stake::Interrupts => "database standby".to_owned(),
+            Stake::Nothing => "as before".to_owned(),
         };
         table.row([name.clone(), now, after]);
     }
