@@ -65,8 +65,8 @@ fn t48_t56_src_and_inittab_are_read() {
     let none = ran(1, "", "0513-085 The xcatd Subsystem is not on file.\n");
     assert_eq!(read_aix::src(&none, "xcatd"), Src::NoSuch);
     assert_eq!(read_aix::src(&ActionResult::default(), "xcatd"), Src::Unknown);
-    let node = &example::procedure().nodes[0];
-    let at_boot = |r: &ActionResult| host::starts_at_boot(node, r);
+    let machine = &example::procedure().nodes[0];
+    let at_boot = |r: &ActionResult| host::starts_at_boot(machine, r);
     assert_eq!(at_boot(&ok("xcatd:2:once:/usr/bin/startsrc -s xcatd > /dev/console 2>&1\n")), Tri::Yes);
     assert_eq!(at_boot(&ok("xcatd:2:off:/usr/bin/startsrc -s xcatd > /dev/console 2>&1\n")), Tri::No);
     assert_eq!(at_boot(&ran(1, "", "")), Tri::No, "no line");
