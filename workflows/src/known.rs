@@ -39,6 +39,7 @@ impl Known {
             Fact::LossBound { .. } => (&String::new(), "loss".into()),
             Fact::Claimed { node, .. } => (node, "claimed".into()),
             Fact::Note { node, key, .. } => (node, format!("note {key}")),
+            Fact::Deployment { node, .. } => (node, "deployment".into()),
         };
         self.facts.insert((node.clone(), key), fact.clone());
     }
@@ -160,6 +161,13 @@ impl Known {
             Some(Fact::Note { value, .. }) => Some(value),
             _ => None,
         }
+    }
+
+    /// What was saved for deployment, as seen anywhere.
+    pub fn deployments(&self) -> impl Iterator<Item = &str> {
+        self.facts
+            .values()
+            .filter_map(|f| if let Fact::Deployment { text, .. } = f { Some(text.as_str()) } else { None })
     }
 
     /// Scheduled jobs: node, holder, line, armed.

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
 
+pub mod deployment;
 pub mod diagram;
 pub mod example;
 pub mod failover;

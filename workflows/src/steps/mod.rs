@@ -20,6 +20,7 @@ pub mod claim;
 pub mod epoch;
 pub mod fence;
 pub mod loss;
+pub mod nim;
 pub mod postgres;
 pub mod read;
 pub mod read_aix;
