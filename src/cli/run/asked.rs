@@ -68,7 +68,7 @@ impl Asked<'_> {
 
     fn request(&self, target: NodeId, accept_unknown_loss: bool) -> Request {
         let Operator { name, host, .. } = self.operator.clone();
-        Request { target, accept_unknown_loss, operator: name, host }
+        Request { target, accept_unknown_loss, accept_loss: None, operator: name, host }
     }
 
     /// The machine that is meant when nobody says, if that can be told.

@@ -15,7 +15,7 @@ use crate::{
     step::{Judge, Judgement, Place, Step},
     table::Context,
     vocabulary::{self, node_file},
-    vocabulary_aix, vocabulary_nim as nim,
+    vocabulary_aix, vocabulary::nim,
 };
 
 /// Path of what the last sync saved, on both machines and on the one that runs hamn.

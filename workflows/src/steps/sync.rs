@@ -15,7 +15,7 @@ use crate::{
     script::{Action, ActionResult, Output, Script},
     step::{Judgement, Place, Step},
     table::Context,
-    vocabulary, vocabulary_nim as nim,
+    vocabulary, vocabulary::nim,
 };
 
 /// Which machine it is, and both epochs: a machine of a lower epoch is not the primary any more.
