@@ -5,6 +5,7 @@
 pub mod db2;
 pub mod deployment;
 pub mod diagram;
+pub mod drill;
 pub mod example;
 pub mod failover;
 pub mod host;
@@ -19,6 +20,7 @@ pub mod script;
 pub mod step;
 pub mod steps;
 pub mod switchover;
+pub mod sync;
 pub mod table;
 pub mod vocabulary;
 

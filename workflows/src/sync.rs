@@ -10,7 +10,7 @@ use crate::{
 
 states! {
     /// States of a sync.
-    pub enum Sync {
+    pub enum Syncing {
         Requested: "asked for",
         Observed: "both machines were asked for their epoch",
         Assessed: "the machine is the primary",
@@ -20,9 +20,9 @@ states! {
     }
 }
 
-use Sync as S;
+use Syncing as S;
 
-const TABLE: &[Row<Sync>] = &[
+const TABLE: &[Row<Syncing>] = &[
     row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, sync::observe),
     row(S::Observed, "assess", S::Assessed, Reversible, Guard::ALWAYS, sync::assess),
     row(S::Assessed, "collect", S::Collected, Reversible, Guard::ALWAYS, sync::collect),
@@ -33,5 +33,5 @@ const TABLE: &[Row<Sync>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "what deployment needs and only the primary can tell is saved on both machines";
-    Workflow::new("sync", about, TABLE, S::Requested, S::Done)
+    Workflow::new("sync", about, TABLE, S::Requested, S::Done).stake(Stake::Nothing).at_primary()
 }

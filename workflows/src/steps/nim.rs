@@ -9,13 +9,13 @@ use journal_schema::{Fact, OpenItem, Tri, Verdict};
 use super::{Batch, fit, idempotent, judge, judged, look, read, read_aix, target, the_probe_decides};
 use crate::{
     deployment::{self, Boot, Deployment, How, Image, Object, Resource},
-    host,
     model::{Nim, NimResources, Node},
     script::{ActionResult, Output, Script},
     step::{Judge, Judgement, Place, Step},
     table::Context,
+    vocabulary::nim,
     vocabulary::{self, node_file},
-    vocabulary_aix, vocabulary::nim,
+    vocabulary_aix,
 };
 
 /// Path of what the last sync saved, on both machines and on the one that runs hamn.
@@ -552,9 +552,4 @@ fn machines(looks: &[(usize, String)], install: bool, output: &Output) -> Judgem
         }
     }
     Judgement::succeeded(format!("{} nodes are ready to boot as before", looks.len()), Vec::new())
-}
-
-/// Whether a node's own answer names it as the one asked; kept here because deployment is told by one machine only.
-pub(crate) fn is_pinned(node: &Node, r: &ActionResult) -> Option<bool> {
-    host::identity(node, r).map(|id| read::same_identity(id, &node.machine_id))
 }

@@ -15,7 +15,8 @@ use crate::{
     script::{Action, ActionResult, Output, Script},
     step::{Judgement, Place, Step},
     table::Context,
-    vocabulary, vocabulary::nim,
+    vocabulary,
+    vocabulary::nim,
 };
 
 /// Which machine it is, and both epochs: a machine of a lower epoch is not the primary any more.
@@ -28,7 +29,8 @@ pub fn observe(ctx: &Context<'_>) -> Vec<Step> {
         Step { retries: 1, traps: &[9, 11, 24], ..Step::observe(step_id, title, Place::Node(id), probe, judge) }
     };
     let other = on(ctx.request.target.other(), "sync.other");
-    let silent = Judgement::succeeded(format!("{} is not reached; its epoch is not known", ctx.other().name), Vec::new());
+    let silent =
+        Judgement::succeeded(format!("{} is not reached; its epoch is not known", ctx.other().name), Vec::new());
     let other = Step { optional: true, unreachable: Some(silent), retries: 0, ..other };
     fit(vec![on(ctx.request.target, "sync.target"), other])
 }
@@ -39,7 +41,10 @@ fn who(node: &crate::model::Node, output: &Output) -> Judgement {
         return Judgement::unknown(format!("{name} did not say which machine it is"), Vec::new());
     };
     if !read::same_identity(id, &node.machine_id) {
-        return Judgement::failed(format!("{name} is another machine: {id}, pinned is {}", node.machine_id), Vec::new());
+        return Judgement::failed(
+            format!("{name} is another machine: {id}, pinned is {}", node.machine_id),
+            Vec::new(),
+        );
     }
     let epoch = match read::file(output.at(1)) {
         Some(None) => Some(0),
@@ -61,12 +66,10 @@ pub fn assess(ctx: &Context<'_>) -> Vec<Step> {
     let (own, highest) = (ctx.known.epoch(&node.name), ctx.known.highest_epoch());
     let name = node.name.clone();
     let (probe, role): (Script, fn(&ActionResult) -> Option<bool>) = match &ctx.pair.database {
-        Database::Postgres(pg) => (look(super::postgres::ask_role(pg)), |r| {
-            match read::role(r).role {
-                journal_schema::DatabaseRole::Primary => Some(true),
-                journal_schema::DatabaseRole::Unknown => None,
-                _ => Some(false),
-            }
+        Database::Postgres(pg) => (look(super::postgres::ask_role(pg)), |r| match read::role(r).role {
+            journal_schema::DatabaseRole::Primary => Some(true),
+            journal_schema::DatabaseRole::Unknown => None,
+            _ => Some(false),
         }),
         Database::Db2(db2) => (look(vocabulary::db2::role_is(db2, &["PRIMARY", "STANDARD"])), |r| match r.exit {
             Some(0) => Some(true),
@@ -81,8 +84,14 @@ pub fn assess(ctx: &Context<'_>) -> Vec<Step> {
         }
         match role(output.at(0)) {
             Some(true) => Judgement::succeeded(format!("{name} is in service"), Vec::new()),
-            Some(false) => Judgement::failed(format!("the database on {name} is not the primary: nothing is saved from it"), Vec::new()),
-            None => Judgement::unknown(format!("the role of the database on {name} could not be read: {}", read::said(output.at(0))), Vec::new()),
+            Some(false) => Judgement::failed(
+                format!("the database on {name} is not the primary: nothing is saved from it"),
+                Vec::new(),
+            ),
+            None => Judgement::unknown(
+                format!("the role of the database on {name} could not be read: {}", read::said(output.at(0))),
+                Vec::new(),
+            ),
         }
     });
     let title = format!("{} is the primary", node.name);
@@ -121,7 +130,8 @@ pub fn collect(ctx: &Context<'_>) -> Vec<Step> {
                 Fact::ClusterNodes { node: node.name.clone(), count: saved.nodes },
                 fact(&node.name, &saved, &text),
             ];
-            let mut why = format!("{} images, {} resources, {} nodes", saved.images.len(), saved.resources.len(), saved.nodes);
+            let mut why =
+                format!("{} images, {} resources, {} nodes", saved.images.len(), saved.resources.len(), saved.nodes);
             if !missing.is_empty() {
                 why = format!("{why}; named by the database and not in NIM: {}", missing.join(", "));
             }
@@ -157,24 +167,24 @@ fn gather(node: &str, seen: &Seen, output: &Output) -> Result<(Deployment, Vec<S
     let mut objects = [Vec::new(), Vec::new()];
     for (list, at) in objects.iter_mut().zip(seen.nim.into_iter().flatten()) {
         let r = output.at(at);
-        match read::complete(r).and_then(|text| text.strip_suffix(END)) {
-            Some(text) => *list = deployment::objects(text),
-            None => {
-                let why = match super::nim::error_number(r) {
-                    Some(number) => format!("NIM could not be listed (0042-{number:03})"),
-                    None => "NIM could not be listed whole".to_owned(),
-                };
-                return Err(bad(&why, r));
-            }
-        }
+        let Some(text) = read::complete(r).and_then(|text| text.strip_suffix(END)) else {
+            let why = match super::nim::error_number(r) {
+                Some(number) => format!("NIM could not be listed (0042-{number:03})"),
+                None => "NIM could not be listed whole".to_owned(),
+            };
+            return Err(bad(&why, r));
+        };
+        *list = deployment::objects(text);
     }
     let [resources, machines] = objects;
     let (boot, left) = deployment::boot(&machines, chain, nodetype, &images);
     let resources = deployment::resources(&resources);
     let nodes = nodes as u64;
-    let mut saved = Deployment { version: VERSION, node: node.to_owned(), taken_ms, epoch, nodes, images, resources, boot, left };
+    let mut saved =
+        Deployment { version: VERSION, node: node.to_owned(), taken_ms, epoch, nodes, images, resources, boot, left };
     let missing = if seen.nim.is_some() { saved.wanted() } else { Vec::new() };
-    let missing = missing.into_iter().filter(|(_, name)| saved.resource(name).is_none()).map(|(_, name)| name).collect();
+    let missing =
+        missing.into_iter().filter(|(_, name)| saved.resource(name).is_none()).map(|(_, name)| name).collect();
     if saved.to_text().len() > MOST {
         saved.boot.clear();
         saved.left = vec![("all nodes".into(), "too many to be saved".into())];
@@ -194,12 +204,17 @@ pub fn save(ctx: &Context<'_>) -> Vec<Step> {
 /// The same on the other machine, which will need it, and where hamn runs.
 pub fn copy(ctx: &Context<'_>) -> Vec<Step> {
     let other = ctx.request.target.other();
-    let places = [(Place::Node(other), "save.other", ctx.other().name.as_str()), (Place::Controller, "save.controller", "the machine that runs hamn")];
+    let places = [
+        (Place::Node(other), "save.other", ctx.other().name.as_str()),
+        (Place::Controller, "save.controller", "the machine that runs hamn"),
+    ];
     let steps = places.map(|(place, id, name)| {
         let step = write(ctx, place, id, name);
         let opens = OpenItem {
             id: id.into(),
-            text: format!("what deployment needs is not saved on {name}: a failover could not provide NIM's resources from there"),
+            text: format!(
+                "what deployment needs is not saved on {name}: a failover could not provide NIM's resources from there"
+            ),
             command: format!("hamn run sync --primary {}", ctx.target().name),
         };
         let unreachable = Judgement::failed(format!("{name} cannot be reached"), Vec::new());
