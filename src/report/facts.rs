@@ -19,7 +19,7 @@ fn or_unknown<T: ToString>(value: Option<T>) -> String {
 }
 
 /// A role of HADR.
-pub fn hadr_role(role: HadrRole) -> &'static str {
+fn hadr_role(role: HadrRole) -> &'static str {
     match role {
         HadrRole::Standard => "standard",
         HadrRole::Primary => "primary",
@@ -29,7 +29,7 @@ pub fn hadr_role(role: HadrRole) -> &'static str {
 }
 
 /// A state of HADR, as DB2 calls it.
-pub fn hadr_state(state: HadrState) -> &'static str {
+fn hadr_state(state: HadrState) -> &'static str {
     match state {
         HadrState::Disconnected => "disconnected",
         HadrState::LocalCatchup => "local catchup",
@@ -51,7 +51,7 @@ fn hadr_connection(connection: HadrConnection) -> &'static str {
 }
 
 /// A form of takeover, in words.
-pub fn takeover(form: TakeoverForm) -> &'static str {
+fn takeover(form: TakeoverForm) -> &'static str {
     match form {
         TakeoverForm::Plain => "both databases change roles, nothing is lost",
         TakeoverForm::PeerWindowOnly => "by force within the peer window, nothing is lost",

@@ -131,7 +131,7 @@ pub fn said(statement: &Statement) -> Said {
         return Said::Unknown;
     }
     let errors: Vec<&Code> = codes.iter().filter(|c| matches!(c.kind, 'N' | 'C')).collect();
-    if exit & 12 != 0 {
+    if exit & 0b1100 != 0 {
         return match errors.first() {
             Some(code) => Said::Refused((*code).clone()),
             None => Said::Strange(first()),

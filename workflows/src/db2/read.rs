@@ -143,7 +143,7 @@ pub fn hadr(r: &ActionResult, database: &str) -> Seen {
         return Seen::Standard;
     }
     let found = if lines.iter().any(|l| l.trim_start().starts_with("HADR_ROLE")) {
-        blocks(&lines).into_iter().map(|b| of_keys(&b, named)).collect()
+        blocks(&lines).into_iter().map(|block| of_keys(&block?, named)).collect()
     } else {
         vec![of_table(&lines, named)]
     };
@@ -183,8 +183,7 @@ fn blocks<'a>(lines: &[&'a str]) -> Vec<Option<Keys<'a>>> {
     all
 }
 
-fn of_keys(keys: &Option<Keys<'_>>, database: &str) -> Option<Hadr> {
-    let keys = keys.as_ref()?;
+fn of_keys(keys: &Keys<'_>, database: &str) -> Option<Hadr> {
     let get = |key: &str| keys.get(key).copied().filter(|v| !v.is_empty() && *v != "NULL");
     let number = |key: &str| get(key).and_then(|v| v.parse().ok());
     let epoch = |key: &str| get(key).and_then(in_parentheses);

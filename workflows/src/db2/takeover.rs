@@ -44,7 +44,7 @@ impl Side {
         }
     }
 
-    fn is(&self, role: HadrRole) -> bool {
+    fn is(self, role: HadrRole) -> bool {
         self.role == role && self.active == Tri::Yes
     }
 }
@@ -163,9 +163,10 @@ pub fn permitted(view: &View) -> Permitted {
             let loss = if view.lacks == Some(0) { Loss::NONE } else { Loss { bytes: view.lacks, millis: None } };
             Permitted::Form(TakeoverForm::ByForce, loss)
         }
-        Peer if !noticed => Permitted::LookAgain("the standby has not noticed yet that the primary is gone"),
+        Peer | RemoteCatchup if !noticed => {
+            Permitted::LookAgain("the standby has not noticed yet that the primary is gone")
+        }
         Peer | DisconnectedPeer | RemoteCatchupPending => Permitted::Form(TakeoverForm::ByForce, bound(view)),
-        RemoteCatchup if !noticed => Permitted::LookAgain("the standby has not noticed yet that the primary is gone"),
         RemoteCatchup => {
             Permitted::Refused("DB2 lets nothing take over in remote catchup: it lacks what the primary had written")
         }

@@ -1,5 +1,7 @@
 //! Every capture is read rightly, in every way in which it can arrive damaged it is unknown.
 
+use std::fmt::Write as _;
+
 use journal_schema::{HadrConnection, HadrRole, HadrState};
 use proptest::prelude::*;
 use workflows::{
@@ -318,7 +320,10 @@ proptest! {
         let whole = hadr(name, database);
         let mut end = at.min(text.len());
         while !text.is_char_boundary(end) { end -= 1; }
-        let without: String = text.lines().enumerate().filter(|(n, _)| *n != missing).map(|(_, l)| format!("{l}\n")).collect();
+        let mut without = String::new();
+        for (_, line) in text.lines().enumerate().filter(|(n, _)| *n != missing) {
+            writeln!(without, "{line}").unwrap();
+        }
         for damaged in [text[..end].to_owned(), without] {
             if let Seen::Hadr(seen) = read::hadr(&ran(&damaged), database) {
                 prop_assert!(seen.role == whole.role && seen.state == whole.state && seen.connection == whole.connection);
