@@ -418,11 +418,11 @@ fn a_collection_that_is_cut_saves_nothing() {
         Verdict::Unknown,
         "nodes could not be listed",
     );
-    let many = (0..3_000).map(|n| format!("\"compute-node-{n:05}\",\"boot\",,,,,\n")).collect::<String>();
+    let many: Vec<String> = (0..3_000).map(|n| format!("\"compute-node-{n:05}\",\"boot\",,,,,\n")).collect();
     let desk = informed();
     let heading = "#node,currstate,currchain,chain,ondiscover,comments,disable\n";
     let step = sync::collect(&desk.context()).remove(0);
-    let judgement = looked(&step, &primary().says("tabdump chain", ok(&format!("{heading}{many}"))));
+    let judgement = looked(&step, &primary().says("tabdump chain", ok(&format!("{heading}{}", many.concat()))));
     let Some(Fact::Deployment { text, .. }) = judgement.evidence.last() else { panic!("{judgement:?}") };
     assert!(text.len() < deployment::MOST);
     assert_eq!(Deployment::from_text(text).unwrap().left[0].1, "too many to be saved");
