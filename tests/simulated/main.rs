@@ -7,5 +7,6 @@
 
 mod bound;
 mod campaign;
+mod db2;
 mod silence;
 mod stage;

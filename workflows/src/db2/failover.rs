@@ -86,8 +86,16 @@ pub(super) fn forward(steps: Vec<Step>) -> Vec<Step> {
     steps.into_iter().map(|step| Step { undo: None, ..step }).collect()
 }
 
+/// The old primary is a standby by now. Deactivated first, because a standby that vanishes makes the new primary hold commits back for
+/// the length of the peer window.
 fn power_off(ctx: &Context<'_>) -> Vec<Step> {
-    forward(fence::power_off(ctx))
+    let off = fence::power_off(ctx).into_iter().map(|step| Step {
+        stage: step.stage + 1,
+        id: format!("switch.{}", step.id),
+        ..step
+    });
+    let deactivate = instance::deactivate(ctx, ctx.request.target.other(), "switch.deactivate");
+    forward(fit(std::iter::once(Step { optional: true, ..deactivate }).chain(off).collect()))
 }
 
 fn stop(ctx: &Context<'_>) -> Vec<Step> {

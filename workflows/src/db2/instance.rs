@@ -6,7 +6,7 @@ use journal_schema::{Fact, HadrRole, OpenItem, Tri};
 use super::{
     look, message,
     promote::has_role,
-    read::{self, Instance, Seen},
+    read::{self, Instance},
 };
 use crate::{
     model::{AfterTakeover, Db2, NodeId, Pair},
@@ -69,11 +69,8 @@ pub fn up(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
 fn runs(node: String) -> crate::step::Judge {
     judge(move |output: &Output| {
         let state = read::instance(output.at(0));
-        let facts = vec![Fact::Setting {
-            node: node.clone(),
-            name: look::INSTANCE.into(),
-            value: format!("{state:?}"),
-        }];
+        let facts =
+            vec![Fact::Setting { node: node.clone(), name: look::INSTANCE.into(), value: format!("{state:?}") }];
         let answer = match state {
             Instance::Available => Tri::Yes,
             Instance::Operable | Instance::NotOperable => Tri::No,
@@ -126,7 +123,14 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         judge_effect: all_done(count),
         traps: &[44],
         section: "5.1.6",
-        ..idempotent(step_id, title, Place::Node(id), Script::new().look(calls::clp(db2, statements)), batch.script(), seen)
+        ..idempotent(
+            step_id,
+            title,
+            Place::Node(id),
+            Script::new().look(calls::clp(db2, statements)),
+            batch.script(),
+            seen,
+        )
     }
 }
 
@@ -152,7 +156,8 @@ pub fn all_done(count: usize) -> crate::step::Judge {
 /// over, never to be done to one that has lost its place: what it writes to its log at an orderly stop keeps it from being taken in again.
 pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let (db2, name) = (ctx.pair.db2(), ctx.pair.node(id).name.clone());
-    let wait = Action::WaitUntil { command: calls::applications(db2), expect: "none".into(), every_ms: 1_000, limit_s: 30 };
+    let wait =
+        Action::WaitUntil { command: calls::applications(db2), expect: "none".into(), every_ms: 1_000, limit_s: 30 };
     let script = Script::new()
         .look(calls::clp(db2, [calls::may_fail(calls::CONNECT_RESET), calls::may_fail(calls::FORCE_APPLICATIONS)]))
         .try_(wait)
@@ -162,7 +167,8 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let title = format!("stop the instance on {name}, when no application is left");
     let seen = judge(move |output: &Output| {
         let state = read::instance(output.at(0));
-        let facts = vec![Fact::Setting { node: name.clone(), name: look::INSTANCE.into(), value: format!("{state:?}") }];
+        let facts =
+            vec![Fact::Setting { node: name.clone(), name: look::INSTANCE.into(), value: format!("{state:?}") }];
         let answer = match state {
             Instance::Operable => Tri::Yes,
             Instance::Available => Tri::No,
@@ -177,6 +183,37 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         traps: &[48],
         section: "8.0 step 3",
         ..idempotent(step_id, title, Place::Node(id), script, looking(calls::instance_state(db2)), seen)
+    }
+}
+
+/// A standby is not active any more. Its role stays, and nothing of it is lost.
+pub fn deactivate(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+    let (db2, name) = (ctx.pair.db2(), ctx.pair.node(id).name.clone());
+    let mut batch = Batch::default();
+    let asked = look::ask(&mut batch, db2);
+    let db2_known = db2.clone();
+    let title = format!("deactivate the standby database on {name}");
+    let seen = judge(move |output: &Output| {
+        let told = asked.told(&db2_known, output);
+        let side = told.side();
+        let answer = match side.active {
+            Tri::Yes => Tri::No,
+            Tri::No => Tri::Yes,
+            Tri::Unknown => Tri::Unknown,
+        };
+        let facts = told.facts(&name, &db2_known, None);
+        judged(answer, format!("the database on {name} is {}", look::describe(&side)), facts)
+    });
+    // On a primary it would write the end of a log that is nobody else's.
+    let script = Script::new()
+        .run(calls::role_is(db2, &["STANDBY"]))
+        .look(calls::clp(db2, [calls::deactivate(db2)]).timeout(180));
+    Step {
+        judge_effect: the_probe_decides(),
+        retries: 1,
+        volatile: true,
+        traps: &[42],
+        ..idempotent(step_id, title, Place::Node(id), script, batch.script(), seen)
     }
 }
 
@@ -227,7 +264,9 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
                 format!("db2nodes.cfg on {name} names {}, not {host}", found.unwrap_or("something else")),
                 Vec::new(),
             ),
-            None => Judgement::unknown(format!("db2nodes.cfg on {name} could not be read: {}", basic::said(r)), Vec::new()),
+            None => {
+                Judgement::unknown(format!("db2nodes.cfg on {name} could not be read: {}", basic::said(r)), Vec::new())
+            }
         }
     };
     let both = {
@@ -237,8 +276,8 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
             if file.verdict != journal_schema::Verdict::Succeeded {
                 return file;
             }
-            let state = running(&Output { results: vec![output.at(1).clone()], ..Output::default() });
-            Judgement { evidence: file.evidence.into_iter().chain(state.evidence).collect(), ..state }
+            let instance = running(&Output { results: vec![output.at(1).clone()], ..Output::default() });
+            Judgement { evidence: file.evidence.into_iter().chain(instance.evidence).collect(), ..instance }
         })
     };
     let by_db2gcf = Step {
@@ -259,9 +298,8 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
         )
     };
     let content = format!("{}\n", calls::nodes_line(host_name));
-    let script = Script::new()
-        .then(Action::WriteFile { path: path.clone(), mode: 0o644, content })
-        .run(calls::own(db2, &path));
+    let script =
+        Script::new().then(Action::WriteFile { path: path.clone(), mode: 0o644, content }).run(calls::own(db2, &path));
     let by_hand = Step {
         stage: stage + 1,
         retries: 1,
@@ -362,14 +400,11 @@ fn opened() -> crate::step::Judge {
         let what = message::said(&read::group(output.at(0), 1)[0]);
         match &what {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it is open", Vec::new()),
-            message::Said::Refused(code) if code.number == 1777 => Judgement::succeeded("HADR runs already", Vec::new()),
+            message::Said::Refused(code) if code.number == 1777 => {
+                Judgement::succeeded("HADR runs already", Vec::new())
+            }
             message::Said::Refused(_) => Judgement::failed(what.to_string(), Vec::new()),
             _ => Judgement::unknown(what.to_string(), Vec::new()),
         }
     })
-}
-
-/// Whether HADR runs on this answer.
-pub fn in_hadr(seen: &Seen) -> bool {
-    seen.hadr().is_some()
 }

@@ -12,7 +12,7 @@ use crate::{
     model::{Db2, Node, NodeId, Pair, Platform, SyncMode},
     script::Output,
     step::{Judgement, Place, Step},
-    steps::{Batch, aix, assess, fence, fit, judge, read as basic, schedules, xcat},
+    steps::{Batch, aix, assess, fit, judge, read as basic, schedules, xcat},
     table::Context,
     vocabulary::{self, Helper, db2 as calls},
 };
@@ -97,8 +97,7 @@ impl Told {
             Seen::Hadr(h) if kept != HadrRole::Unknown && kept != h.role => Side { active: Tri::Yes, ..Side::UNKNOWN },
             Seen::Hadr(h) => Side { role: h.role, active: Tri::Yes, state: h.state, connection: h.connection },
             Seen::Standard => Side { role: HadrRole::Standard, active: Tri::Yes, ..Side::UNKNOWN },
-            Seen::Inactive => Side { role: kept, active: Tri::No, ..Side::UNKNOWN },
-            Seen::InstanceDown => Side { role: kept, active: Tri::No, ..Side::UNKNOWN },
+            Seen::Inactive | Seen::InstanceDown => Side { role: kept, active: Tri::No, ..Side::UNKNOWN },
             Seen::Unknown => Side { role: kept, ..Side::UNKNOWN },
         }
     }
@@ -177,13 +176,15 @@ pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool)
     let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
     // Positions that were seen together.
     let lacks = match (ctx.known.log(other), ctx.known.log(target)) {
-        (Some(Fact::LogPosition { written: Some(written), .. }), Some(Fact::LogPosition { received: Some(received), .. })) => {
-            Some(written.saturating_sub(*received))
-        }
+        (
+            Some(Fact::LogPosition { written: Some(written), .. }),
+            Some(Fact::LogPosition { received: Some(received), .. }),
+        ) => Some(written.saturating_sub(*received)),
         // Two standbys: what the other one received, the target must have.
-        (Some(Fact::LogPosition { received: Some(there), .. }), Some(Fact::LogPosition { received: Some(here), .. })) => {
-            Some(there.saturating_sub(*here))
-        }
+        (
+            Some(Fact::LogPosition { received: Some(there), .. }),
+            Some(Fact::LogPosition { received: Some(here), .. }),
+        ) => Some(there.saturating_sub(*here)),
         _ => None,
     };
     View {
@@ -313,7 +314,10 @@ fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output)
     let name = &node.name;
     let at = |place: usize| output.at(place);
     let Some(identity) = aix::identity_fact(node, at(places.machine), at(places.boot), at(places.host)) else {
-        return Judgement::unknown(format!("{name} did not say which machine it is"), vec![aix::answers(node, Tri::Unknown)]);
+        return Judgement::unknown(
+            format!("{name} did not say which machine it is"),
+            vec![aix::answers(node, Tri::Unknown)],
+        );
     };
     let mut facts = vec![aix::answers(node, Tri::Yes), identity];
     let machine = host::identity(node, at(places.machine)).unwrap_or_default();
@@ -336,7 +340,10 @@ fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output)
         at_boot: host::starts_at_boot(node, at(places.xcatd_boot)),
     });
     facts.extend(
-        Helper::ALL.into_iter().zip(places.helpers).map(|(h, p)| xcat::service_fact(name, h.name(), basic::runs(at(p)))),
+        Helper::ALL
+            .into_iter()
+            .zip(places.helpers)
+            .map(|(h, p)| xcat::service_fact(name, h.name(), basic::runs(at(p)))),
     );
     let hosts = basic::line(at(places.host));
     let jobs = schedules::facts(name, at(places.cron), &schedules::Surroundings::of(pair, hosts));
@@ -356,13 +363,19 @@ fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output)
         return Judgement::succeeded(format!("{name} answers; its database: {brief}"), facts);
     }
     if at(places.clock[1]).exit.is_none() || !listed {
-        return Judgement::unknown(format!("the answer of {name} is cut short, or its crontabs could not be listed"), facts);
+        return Judgement::unknown(
+            format!("the answer of {name} is cut short, or its crontabs could not be listed"),
+            facts,
+        );
     }
     match clock {
         None => Judgement::unknown(format!("the clock of {name} could not be measured"), facts),
         Some((offset, error)) if offset.unsigned_abs() > pair.max_clock_offset_ms.saturating_add(error) => {
             let limit = pair.max_clock_offset_ms;
-            Judgement::failed(format!("the clock of {name} is {offset} ms off (± {error}), allowed are {limit} ms"), facts)
+            Judgement::failed(
+                format!("the clock of {name} is {offset} ms off (± {error}), allowed are {limit} ms"),
+                facts,
+            )
         }
         Some(_) => Judgement::succeeded(format!("{name} is the pinned machine; its database: {brief}"), facts),
     }
@@ -410,9 +423,4 @@ pub fn describe(side: &Side) -> String {
         Tri::Unknown => ", perhaps not active",
     };
     format!("{role}{active}{state}{connection}")
-}
-
-/// Whether the old primary's device can prove that it is off.
-pub fn by_device(ctx: &Context<'_>) -> bool {
-    fence::by_device(ctx)
 }

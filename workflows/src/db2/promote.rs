@@ -13,9 +13,7 @@ use crate::{
     model::NodeId,
     script::{Output, Script},
     step::{Judge, Judgement, Place, Step},
-    steps::{
-        Batch, address, claim, fence, fit, judge, loss, read as basic, schedules, target,
-    },
+    steps::{Batch, address, claim, fence, fit, judge, loss, read as basic, schedules, target},
     table::{Context, Guard},
     vocabulary::{self, db2 as calls},
 };
@@ -23,8 +21,10 @@ use crate::{
 /// Both databases change roles, and the old primary is powered off afterwards: nothing is lost, and nobody is fenced while it writes.
 pub const GRACEFUL: Guard = Guard { name: "both databases are in peer state and connected", holds: graceful };
 /// The device proves that the old primary is off.
-pub const FENCE_BY_DEVICE: Guard =
-    Guard { name: "no role switch is possible; a fence device is configured and nobody attested", holds: |ctx| !graceful(ctx) && fence::by_device(ctx) };
+pub const FENCE_BY_DEVICE: Guard = Guard {
+    name: "no role switch is possible; a fence device is configured and nobody attested",
+    holds: |ctx| !graceful(ctx) && fence::by_device(ctx),
+};
 /// An operator's word is the proof.
 pub const FENCE_BY_WORD: Guard = Guard {
     name: "no role switch is possible; an operator attested, or there is no fence device",
@@ -33,7 +33,8 @@ pub const FENCE_BY_WORD: Guard = Guard {
 /// The peer window proves that nothing is lost.
 pub const IN_WINDOW: Guard = Guard { name: "the peer window is open", holds: in_window };
 /// Nothing proves it; the loss that was shown is accepted, which the steps look at once more.
-pub const BY_FORCE: Guard = Guard { name: "the peer window is not open; the loss is accepted", holds: |ctx| !in_window(ctx) };
+pub const BY_FORCE: Guard =
+    Guard { name: "the peer window is not open; the loss is accepted", holds: |ctx| !in_window(ctx) };
 
 fn graceful(ctx: &Context<'_>) -> bool {
     ctx.known.permitted(&ctx.target().name) == Some(TakeoverForm::Plain) && fence::by_device(ctx)
@@ -146,12 +147,7 @@ pub fn counting(db2: &crate::model::Db2) -> [String; 3] {
 }
 
 impl Scales {
-    fn decide(
-        &self,
-        sight: &mut Sight,
-        claim: Option<&str>,
-        own_claim: &str,
-    ) -> Result<String, (Verdict, String)> {
+    fn decide(&self, sight: &mut Sight, claim: Option<&str>, own_claim: &str) -> Result<String, (Verdict, String)> {
         let ctx = self.context();
         let Sight { view, facts, detail } = sight;
         let (target, other) = (&ctx.target().name, &ctx.other().name);
@@ -180,7 +176,9 @@ impl Scales {
             Permitted::Refused(why) => return refuse(format!("{target}: {why}{detail}")),
             _ => match permitted(&View { fenced: true, ..*view }) {
                 Permitted::Form(form, loss) => (form, loss, String::new()),
-                Permitted::LookAgain(why) if view.target.active == Tri::Yes && view.target.role == HadrRole::Standby => {
+                Permitted::LookAgain(why)
+                    if view.target.active == Tri::Yes && view.target.role == HadrRole::Standby =>
+                {
                     (TakeoverForm::ByForce, takeover::bound(view), format!("; {why}"))
                 }
                 Permitted::LookAgain(why) => return unclear(format!("{target}: {why}{detail}")),
@@ -330,7 +328,8 @@ fn once(ctx: &Context<'_>, form: TakeoverForm, step_id: &str) -> Step {
         TakeoverForm::PeerWindowOnly => calls::Takeover::PeerWindowOnly,
         TakeoverForm::ByForce => calls::Takeover::ByForce,
     };
-    let script = Script::new().look(calls::clp(db2, [calls::takeover(db2, call)]).timeout(calls::waits_for_partner(db2)));
+    let script =
+        Script::new().look(calls::clp(db2, [calls::takeover(db2, call)]).timeout(calls::waits_for_partner(db2)));
     let mut batch = Batch::default();
     let asked = look::ask(&mut batch, db2);
     let unprotected = OpenItem {
@@ -366,7 +365,9 @@ pub fn taken(output: &Output) -> Judgement {
         Said::Refused(code) if code.number == 1770 || code.number == 1776 || code.number == 1777 => {
             let again = if code.reason == Some(7) { "; nothing stronger is tried" } else { "" };
             Judgement::failed(
-                format!("{what}{again}: give this run up (hamn abandon), then hamn run failover looks again and decides anew"),
+                format!(
+                    "{what}{again}: give this run up (hamn abandon), then hamn run failover looks again and decides anew"
+                ),
                 Vec::new(),
             )
         }

@@ -5,7 +5,6 @@ use journal_schema::{DatabaseRole, Fact, HadrRole, Tri, Verdict};
 use super::{look, promote::counting, read};
 use crate::{
     host,
-    model::Platform,
     script::{Output, Script},
     step::{Judgement, Step, Undo},
     steps::{Batch, address, fence, fit, judge, read as basic, schedules, target, undo, xcat},
@@ -31,7 +30,8 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
         }
     });
     let probe = Script::new().look(calls::clp(db2, counting(db2)));
-    let right = Step { retries: 2, traps: &[42, 52], ..Step::observe("xcatd.database", title, target(ctx), probe, seen) };
+    let right =
+        Step { retries: 2, traps: &[42, 52], ..Step::observe("xcatd.database", title, target(ctx), probe, seen) };
     let restart = xcat::restart_all(ctx).into_iter().map(|step| Step { stage: step.stage + 1, ..step });
     fit(std::iter::once(right).chain(restart).collect())
 }
@@ -120,7 +120,12 @@ pub fn last_look(ctx: &Context<'_>) -> Vec<Step> {
         crate::steps::verify::weighed(&all, &node.name, "is in service", facts)
     });
     let probe = batch.script();
-    vec![Step { stage: 1, retries: 1, traps: &[55], ..Step::observe("release.last-look", title, target(ctx), probe, seen) }]
+    vec![Step {
+        stage: 1,
+        retries: 1,
+        traps: &[55],
+        ..Step::observe("release.last-look", title, target(ctx), probe, seen)
+    }]
 }
 
 /// The undoing of the claim on a machine that was alive before it was fenced: powered on again by now, it gets back what it had. Its
@@ -162,9 +167,4 @@ pub fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
         Judgement { why: format!("{name} serves as before; {}", claim.why), ..claim }
     });
     undo(script, batch.script(), judge)
-}
-
-/// Whether the machines swap addresses by `mktcpip`.
-pub fn swaps(ctx: &Context<'_>) -> bool {
-    ctx.target().platform == Platform::Aix
 }
