@@ -1,6 +1,7 @@
 //! The primary dies, and the standby takes over.
 
 use lab::hosts::{Machine, Nic, Plug};
+use workflows::model::NodeId;
 
 use crate::stage::{Stage, until};
 
@@ -29,6 +30,10 @@ fn a_primary_without_power_is_followed_by_the_standby() {
     run.assert_done();
     stage.assert_taken_over(&shown, &rows);
     assert_ne!(stage.lost(Machine::Mn2, &rows), [], "what the standby never got");
+    stage.assert_as_simulated("failover", |world| {
+        world.power(NodeId::A, false);
+        world.advance(120_000);
+    });
     for call in ["makedhcp -n", "makedhcp -a", "makedns -n"] {
         assert_eq!(stage.calls(Machine::Mn2, call), 1, "{call}");
     }

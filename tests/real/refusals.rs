@@ -196,6 +196,7 @@ fn a_switchover_loses_no_acknowledged_row() {
     stage.assert_in_service("cn78");
     assert_eq!(stage.timeline(Machine::Mn2), 2, "one promotion");
     assert!(!holds_address(&stage, Machine::Mn1));
+    stage.assert_as_simulated("switchover", |_| {});
 }
 
 /// The machine that ran hamn is gone for good once the run is in `killed_in`; mn2 goes on with what was copied to it.
