@@ -1,5 +1,6 @@
 //! The practice cluster: stand-ins for xCAT's commands, a pair simulated in the process, a pair of real hosts.
 
+pub mod db2;
 pub mod hosts;
 pub mod sample;
 pub mod sim;

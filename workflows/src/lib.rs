@@ -5,6 +5,7 @@
 pub mod diagram;
 pub mod example;
 pub mod failover;
+pub mod host;
 pub mod known;
 mod listing;
 pub mod model;
@@ -18,6 +19,8 @@ pub mod steps;
 pub mod switchover;
 pub mod table;
 pub mod vocabulary;
+pub mod vocabulary_aix;
+pub mod vocabulary_nim;
 
 pub use known::Known;
 pub use plan::Plan;

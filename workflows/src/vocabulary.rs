@@ -316,7 +316,7 @@ pub fn config_test(pg: &Postgres) -> Command {
 
 /// An xCAT command by its name, with absolute path, the environment that it wants and a time limit (facts: it can hang for ever).
 pub fn xcat(xcat: &Xcat, name: &str, arguments: &[&str]) -> Command {
-    const SBIN: [&str; 5] = ["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf"];
+    const SBIN: [&str; 6] = ["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf", "nodeset"];
     let dir = if SBIN.contains(&name) { "sbin" } else { "bin" };
     let root = &xcat.root;
     Command::new([format!("{root}/{dir}/{name}")].into_iter().chain(arguments.iter().map(|a| (*a).to_owned())))

@@ -21,6 +21,7 @@ pub mod fence;
 pub mod loss;
 pub mod postgres;
 pub mod read;
+pub mod read_aix;
 pub mod schedules;
 pub mod verify;
 pub mod xcat;

@@ -168,19 +168,14 @@ pub fn lsn(text: &str) -> Option<u64> {
     Some(u64::from(high) << 32 | u64::from(low))
 }
 
-/// Whether `ip -o -4 addr show` lists the address. *No* only by a complete listing that is not empty.
+/// Whether `ip -o -4 addr show` or `ifconfig -a` lists the address. *No* only by a complete listing that is not empty.
 pub fn holds(r: &ActionResult, address: &str) -> Tri {
-    let mut words = r.stdout.split_whitespace().peekable();
-    while let Some(word) = words.next() {
-        if word == "inet"
-            && words.peek().and_then(|a| a.split_once('/')).is_some_and(|(a, _)| a == address)
-            && r.exit == Some(0)
-        {
-            return Tri::Yes;
-        }
-    }
+    let words = || r.stdout.split_whitespace();
+    let found =
+        words().zip(words().skip(1)).any(|(word, next)| word == "inet" && next.split('/').next() == Some(address));
     match complete(r) {
-        Some(text) if text.contains(" inet ") => Tri::No,
+        _ if found && r.ok() => Tri::Yes,
+        Some(_) if words().any(|word| word == "inet") => Tri::No,
         _ => Tri::Unknown,
     }
 }
