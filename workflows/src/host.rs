@@ -6,7 +6,8 @@ use crate::{
     model::{Node, Platform, Xcat},
     script::{ActionResult, Command},
     steps::read,
-    vocabulary, vocabulary_aix as aix,
+    vocabulary::{self, Helper},
+    vocabulary_aix as aix,
 };
 
 macro_rules! on_each {
@@ -45,6 +46,14 @@ pub fn xcat(node: &Node, xcat: &Xcat, name: &str, arguments: &[&str]) -> Command
     match node.platform {
         Platform::Linux => vocabulary::xcat(xcat, name, arguments),
         Platform::Aix => aix::xcat(xcat, name, arguments),
+    }
+}
+
+/// `start` or `stop` of a network service; exit 0 when there is none.
+pub fn helper_control(node: &Node, helper: Helper, action: &str) -> Command {
+    match node.platform {
+        Platform::Linux => vocabulary::helper_control(helper, action),
+        Platform::Aix => aix::helper_control(helper, action),
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::{
     model::{Node, Pair, Service, Xcat},
     script::Command,
-    vocabulary,
+    vocabulary::{self, Helper},
 };
 
 /// Identity of the partition, unique to it: hexadecimal digits on one line (documented).
@@ -63,8 +63,9 @@ pub fn state_at_boot(interface: &str) -> Command {
     Command::new(["lsattr", "-E", "-l", interface, "-a", "state", "-F", "value"])
 }
 
-/// Who answers for an address of the cluster's network, seen from this machine: `own`, `answered MAC`, `silence`, or `deaf` when the
-/// gateway does not answer ARP either, so that silence would prove nothing (trap 13). A host that drops pings answers ARP all the same.
+/// Who answers for an address of the cluster's network, seen from this machine: `own` or `silence` (exit 0), `answered MAC` (exit 1), or
+/// `deaf` (exit 2) when the gateway does not answer ARP either, so that silence would prove nothing (trap 13). A host that drops pings
+/// answers ARP all the same.
 ///
 /// AIX has no arping: the entry is taken out of the ARP table, a ping has it asked for anew, and the table is read
 /// (`? (9.114.47.103) at 0:11:25:a5:1b:c2 [ethernet] stored in bucket 16`).
@@ -72,19 +73,20 @@ pub fn arp_probe(service: &Service, address: &str) -> Command {
     const SCRIPT: &str = "mac() { [ -n \"$1\" ] && arp -an | awk -v a=\"($1)\" '$2 == a && $4 ~ /:/ { print $4; exit }'; }; \
          if ifconfig -a | awk -v a=\"$1\" '$1 == \"inet\" && $2 == a { f = 1 } END { exit !f }'; then echo own; exit 0; fi; \
          for h in $2 \"$1\"; do arp -d \"$h\" >/dev/null 2>&1; ping -c 2 -w 2 \"$h\" >/dev/null 2>&1; done; \
-         m=$(mac \"$1\"); if [ -n \"$m\" ]; then echo \"answered $m\"; elif [ -n \"$(mac \"$2\")\" ]; then echo silence; else echo deaf; fi";
+         m=$(mac \"$1\"); if [ -n \"$m\" ]; then echo \"answered $m\"; exit 1; fi; \
+         if [ -n \"$(mac \"$2\")\" ]; then echo silence; else echo deaf; exit 2; fi";
     Command::new(["sh", "-c", SCRIPT, "arp-probe", address, service.gateway.as_deref().unwrap_or_default()])
 }
 
-/// The same from a Linux machine elsewhere, by arping on the interface that leads there: `answered MAC`, `silence`, or `deaf` where that
-/// machine is not on the network or has no arping.
+/// The same from a Linux machine elsewhere, by arping on the interface that leads there; `deaf` where that machine is not on the network
+/// or has no arping.
 pub fn arp_probe_elsewhere(address: &str) -> Command {
-    const SCRIPT: &str = "r=$(ip -o route get \"$1\" 2>/dev/null) && command -v arping >/dev/null || { echo deaf; exit 0; }; \
-         case $r in *' via '*) echo deaf; exit 0;; *' dev '*) ;; *) echo deaf; exit 0;; esac; \
+    const SCRIPT: &str = "r=$(ip -o route get \"$1\" 2>/dev/null) && command -v arping >/dev/null || { echo deaf; exit 2; }; \
+         case $r in *' via '*) echo deaf; exit 2;; *' dev '*) ;; *) echo deaf; exit 2;; esac; \
          i=${r#* dev }; i=${i%% *}; [ \"$i\" != lo ] || { echo own; exit 0; }; \
          o=$(arping -f -c 2 -w 2 -I \"$i\" \"$1\" 2>/dev/null); m=${o#*reply from}; \
-         if [ \"$m\" != \"$o\" ]; then m=${m#*[}; echo \"answered ${m%%]*}\"; \
-         else case $o in *'Received 0 response'*) echo silence;; *) echo deaf;; esac; fi";
+         if [ \"$m\" != \"$o\" ]; then m=${m#*[}; echo \"answered ${m%%]*}\"; exit 1; fi; \
+         case $o in *'Received 0 response'*) echo silence;; *) echo deaf; exit 2;; esac";
     Command::new(["sh", "-c", SCRIPT, "arp-probe-elsewhere", address])
 }
 
@@ -120,6 +122,23 @@ pub fn startsrc(subsystem: &str) -> Command {
 /// `0513-044 The xcatd Subsystem was requested to stop.`: it returns before the stop (trap 48); exit 1 and 0513-004 when it does not run.
 pub fn stopsrc(subsystem: &str) -> Command {
     Command::new(["stopsrc", "-s", subsystem]).timeout(60)
+}
+
+/// Where xcatd outlived its time: the stop that does not ask (`-c`). Exit 0 also when nothing is left.
+pub fn cancel_xcatd() -> Command {
+    Command::new(["sh", "-c", "ps -e -o args= | grep '^xcatd: ' >/dev/null || exit 0; stopsrc -c -s xcatd"]).timeout(60)
+}
+
+/// `start` or `stop` of a network service by SRC, under whatever name it has there; exit 0 when there is none.
+pub fn helper_control(helper: Helper, action: &str) -> Command {
+    const SCRIPT: &str = "a=$1; shift; for s; do lssrc -s \"$s\" >/dev/null 2>&1 || continue; \
+         case $a in start) startsrc -s \"$s\"; break;; *) stopsrc -s \"$s\";; esac; done; :";
+    let subsystems: &[&str] = match helper {
+        Helper::Dns => &["named"],
+        Helper::Dhcp => &["dhcpsd"],
+        Helper::Consoles => &["conserver", "goconserver"],
+    };
+    Command::new(["sh", "-c", SCRIPT, "helper", action].into_iter().chain(subsystems.iter().copied())).timeout(60)
 }
 
 /// The line of `/etc/inittab` that starts a program at boot: `xcatd:2:once:/usr/bin/startsrc -s xcatd`; exit 1: there is none.

@@ -5,12 +5,13 @@ use journal_schema::Tri;
 use super::read::{self, Arp};
 use crate::script::ActionResult;
 
-/// [`crate::vocabulary_aix::arp_probe`] and the same from elsewhere. The machine's own holding of the address is silence of the others:
-/// ask [`own`] first where that matters.
+/// [`crate::vocabulary_aix::arp_probe`] and the same from elsewhere. That the prober itself holds the address is silence of the others.
 pub fn arp(r: &ActionResult) -> Arp {
-    match read::line(r).map(|l| l.split_once(' ').unwrap_or((l, ""))) {
-        Some(("silence" | "own", "")) => Arp::Silence,
-        Some(("answered", mac)) if !mac.is_empty() => Arp::Answered(mac.to_owned()),
+    let mut lines = r.stdout.lines().map(str::trim).filter(|l| !l.is_empty());
+    let (line, more) = (lines.next().unwrap_or_default(), lines.next());
+    match (r.exit, line.split_once(' ').unwrap_or((line, "")), more) {
+        (Some(0), ("silence" | "own", ""), None) => Arp::Silence,
+        (Some(1), ("answered", mac), None) if mac.contains(':') => Arp::Answered(mac.to_owned()),
         _ => Arp::Unknown,
     }
 }
