@@ -22,7 +22,9 @@ fn a_primary_without_power_is_followed_by_the_standby() {
         stage.lab.cable(cable, true).unwrap_or_else(|e| panic!("{e}"));
     }
     let rows = stage.stop_client();
+    let before = [Machine::Admin, Machine::Mn2].map(|m| stage.files(m));
     let shown = stage.look(Machine::Admin, "failover", &[]);
+    assert_eq!([Machine::Admin, Machine::Mn2].map(|m| stage.files(m)), before, "a dry run writes nothing anywhere");
     assert!(shown.loss_ms.is_some(), "the bound is known: {}", shown.text);
     // Consent is to facts. That the standby's receiver gives the dead primary up in the meantime changes none.
     stage.standby_notices();

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use hamn::remote::simulated::{Jobs, Mishap};
 use journal_schema::{Payload, Record, Token, Verdict};
-use workflows::model::NodeId;
 
 use crate::{
     campaign::{Came, carry_through, cases, check, reference},
@@ -44,8 +43,7 @@ fn a_silent_place_is_not_taken_for_one_where_nothing_was_started() {
         let (mut silences, mut unknown) = (0, 0);
         for at in 0..reference.calls {
             let script = Script { calls: vec![(at, Mishap::DieAfter)], ..Script::default() };
-            let stage =
-                Stage::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), NodeId::B, script.clone());
+            let stage = Stage::of(&case, script.clone());
             assert_eq!(stage.program(Do::Start), None, "{}: call {at}", case.name);
             script.silent.store(true, Ordering::Relaxed);
             let ending = stage.program(Do::Resume);
