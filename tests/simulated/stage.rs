@@ -204,6 +204,7 @@ impl Stage {
                 request: Request {
                     target: self.target,
                     accept_unknown_loss: true,
+                    accept_loss: None,
                     operator: "root".into(),
                     host: "admin".into(),
                 },
