@@ -10,3 +10,4 @@ mod campaign;
 mod db2;
 mod silence;
 mod stage;
+mod word;

@@ -5,49 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use journal_schema::{Fact, HadrConnection, HadrRole, HadrState, Kind, Mode, TakeoverForm, Tri};
 use proptest::prelude::*;
 use workflows::{
-    Action, Script, Workflow, example,
+    Action, Script, Workflow,
     model::{AfterTakeover, Database, Fence, Pair},
     registry,
     step::Step,
 };
 
-use crate::common::{Desk, observed, request};
+use crate::common::{Desk, db2_desk as desk, hadr};
 
 /// The workflows of this file.
 fn own() -> Vec<Workflow> {
     let names = ["failover", "failback"];
     registry::of(workflows::model::Flavour::Db2).into_iter().filter(|w| names.contains(&w.name)).collect()
-}
-
-pub(crate) fn hadr(node: &str, role: HadrRole, active: Tri, state: HadrState, connection: HadrConnection) -> Fact {
-    Fact::Hadr {
-        node: node.into(),
-        role,
-        active,
-        state,
-        connection,
-        since_ms: None,
-        window_end_ms: None,
-        clock_ms: None,
-    }
-}
-
-/// The procedure's pair after a look at it; mn-b is the standby.
-pub(crate) fn desk() -> Desk {
-    let mut desk = Desk { pair: example::procedure(), known: workflows::Known::default(), request: request() };
-    let about_postgres =
-        |f: &Fact| matches!(f, Fact::Note { .. } | Fact::LogPosition { .. } | Fact::HoldsAddress { .. });
-    let facts: Vec<Fact> = observed().into_iter().filter(|f| !about_postgres(f)).collect();
-    desk.learn(&facts);
-    let address =
-        |node: &str, address: &str, holds| Fact::HoldsAddress { node: node.into(), address: address.into(), holds };
-    desk.learn(&[
-        hadr("mn-a", HadrRole::Primary, Tri::Yes, HadrState::Peer, HadrConnection::Connected),
-        hadr("mn-b", HadrRole::Standby, Tri::Yes, HadrState::Peer, HadrConnection::Connected),
-        address("mn-a", "9.114.47.103", Tri::Yes),
-        address("mn-b", "9.114.47.103", Tri::No),
-    ]);
-    desk
 }
 
 fn with(desk: &Desk, change: impl FnOnce(&mut Desk)) -> Desk {
