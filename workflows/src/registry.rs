@@ -6,7 +6,7 @@ use crate::{db2, drill, failover, model::Flavour, switchover, sync, table::Workf
 pub fn of(flavour: Flavour) -> Vec<Workflow> {
     match flavour {
         Flavour::Postgres => vec![failover::workflow(), switchover::workflow()],
-        Flavour::Db2 => vec![db2::failover::workflow(), drill::workflow(), sync::workflow()],
+        Flavour::Db2 => vec![db2::failover::workflow(), db2::failback::workflow(), drill::workflow(), sync::workflow()],
     }
 }
 
