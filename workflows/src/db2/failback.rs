@@ -53,7 +53,7 @@ use Failback as S;
 const TABLE: &[Row<Failback>] = &[
     row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| look::observe(c, true)),
     row(S::Observed, "assess", S::Assessed, Reversible, Guard::ALWAYS, reseed::weigh),
-    row(S::Assessed, "claim", S::Claimed, Reversible, Guard::ALWAYS, |c| claim::take(c, claim::Other::Alive)),
+    row(S::Assessed, "claim", S::Claimed, Reversible, Guard::ALWAYS, reseed::claim),
     row(S::Claimed, "disarm scheduled jobs", S::Disarmed, Reversible, Guard::ALWAYS, |c| schedules::disarm(c, true)),
     row(S::Disarmed, "quiet the returning machine", S::Quiet, Reversible, Guard::ALWAYS, reseed::quiet),
     row(S::Quiet, "take in as standby", S::Tried, Pivot, reseed::REJOINS, reseed::take_in),
@@ -90,11 +90,14 @@ pub fn workflow() -> Workflow {
 }
 
 fn level(ctx: &Context<'_>) -> Vec<Step> {
-    fit(vec![reseed::level(ctx, ctx.request.target, "standby.level")])
+    fit(vec![reseed::level(ctx, ctx.request.target, false, "standby.level")])
 }
 
 fn stop_xcatd(ctx: &Context<'_>) -> Vec<Step> {
-    forward(fit(xcat::stop(ctx).into_iter().chain(service_nodes::stop(ctx)).collect()))
+    // Nobody writes any more: now the positions are the same, or something is missing.
+    let even = Step { stage: 1, ..reseed::level(ctx, ctx.request.target, true, "standby.even") };
+    let partner = Step { stage: 1, ..reseed::partner(ctx, "standby.partner") };
+    forward(fit(xcat::stop(ctx).into_iter().chain(service_nodes::stop(ctx)).chain([even, partner]).collect()))
 }
 
 /// The new primary first, then its standby: in this order DB2 is shut down.
@@ -120,11 +123,11 @@ fn start(ctx: &Context<'_>) -> Vec<Step> {
     steps.extend(instance::renamed(ctx, here, &service.host_name, "target", 0));
     steps.push(Step { stage: 3, section: "5.1.7", ..instance::open(ctx, there, Opening::Standby, "other.open") });
     steps.push(Step { stage: 4, section: "5.1.7", ..instance::open(ctx, here, Opening::Primary, "target.open") });
-    steps.push(Step { stage: 5, ..reseed::level(ctx, there, "other.level") });
+    steps.push(Step { stage: 5, ..reseed::level(ctx, there, true, "other.level") });
     fit(steps)
 }
 
 fn verify(ctx: &Context<'_>) -> Vec<Step> {
-    let level = reseed::level(ctx, ctx.request.target.other(), "verify.standby");
+    let level = reseed::level(ctx, ctx.request.target.other(), false, "verify.standby");
     fit(vec![serve::on_target(ctx), level])
 }

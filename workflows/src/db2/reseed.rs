@@ -11,10 +11,10 @@ use super::{
     takeover::Side,
 };
 use crate::{
-    Request,
-    model::{NodeId, Platform},
+    Known, Request,
+    model::{NodeId, Pair, Platform, SyncMode},
     script::{Action, Output, Script},
-    step::{Judgement, Place, Step},
+    step::{Judgement, Place, Step, judge_exit_codes},
     steps::{
         Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, service_nodes, target,
         the_probe_decides, undo, xcat,
@@ -64,7 +64,10 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
         let failed = |why: String| Judgement::failed(why, facts.clone());
         for node in [here, there] {
             match known.claim(&node.name) {
-                Some(text) if text.is_empty() || text == own => {}
+                Some(text)
+                    if text.is_empty()
+                        || text == own
+                        || left_behind(&pair, &known, &request).as_deref() == Some(text) => {}
                 Some(text) => return failed(format!("{} is claimed: {text}", node.name)),
                 None => return Judgement::unknown(format!("the claim on {} could not be read", node.name), facts),
             }
@@ -101,6 +104,48 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     fit(vec![Step { retries: 1, traps: &[5, 9, 11, 67, 68], ..step }])
 }
 
+/// The claim that the returning machine still bears of the run that it was fenced by: that run has ended, because the machine in service is
+/// free and of a later epoch.
+fn left_behind(pair: &Pair, known: &Known, request: &Request) -> Option<String> {
+    let [here, there] = [request.target, request.target.other()].map(|id| &pair.node(id).name);
+    let text = known.claim(here).filter(|text| !text.is_empty())?;
+    let later = known.epoch(here)? < known.epoch(there)?;
+    (later && known.claim(there) == Some("")).then(|| text.to_owned())
+}
+
+/// Claims both; a claim that the returning machine bears of the run that fenced it is taken away first.
+pub fn claim(ctx: &Context<'_>) -> Vec<Step> {
+    let mut steps = claim::take(ctx, claim::Other::Alive);
+    let Some(text) = left_behind(ctx.pair, ctx.known, ctx.request) else { return steps };
+    for step in &mut steps {
+        step.stage += 1;
+    }
+    let path = vocabulary::claim_path(ctx.pair);
+    let again = Script::new().then(Action::Claim { path: path.clone(), content: text.clone() });
+    let gone = {
+        let text = text.clone();
+        judge(move |output: &Output| match basic::file(output.at(0)) {
+            Some(Some(found)) if found == text => Judgement::failed(format!("it still bears: {text}"), Vec::new()),
+            Some(_) => Judgement::succeeded("the claim of the run that fenced it is gone", Vec::new()),
+            None => Judgement::unknown("the claim could not be read", Vec::new()),
+        })
+    };
+    let name = &ctx.target().name;
+    steps.push(Step {
+        undo: Some(undo(again, Script::new(), judge_exit_codes())),
+        traps: &[9],
+        ..idempotent(
+            "claim.left-behind",
+            format!("{name} gives up the claim of the run that fenced it"),
+            target(ctx),
+            Script::new().then(Action::Unclaim { path, content: text }),
+            looking(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair))),
+            gone,
+        )
+    });
+    fit(steps)
+}
+
 /// Nothing on the returning machine connects to its database, which would activate it; its instance runs, so that it can be asked.
 pub fn quiet(ctx: &Context<'_>) -> Vec<Step> {
     let id = ctx.request.target;
@@ -128,6 +173,7 @@ pub fn placed(ctx: &Context<'_>) -> Vec<Step> {
     let request = from_the_other_side(ctx.request);
     let seen = Context { request: &request, ..*ctx };
     let mut steps = if ctx.target().platform == Platform::Aix { aix::take_standby(&seen) } else { Vec::new() };
+    steps = renamed_steps(steps, "placed");
     let id = ctx.request.target;
     let name = ctx.pair.service.standby_host_name.clone();
     let name = if ctx.target().platform == Platform::Aix {
@@ -161,7 +207,7 @@ fn follow(ctx: &Context<'_>, step_id: &str) -> Step {
         let told = asked.told(pair.db2(), output);
         let (side, facts) = (told.side(), told.facts(&name, pair.db2(), None));
         let why = format!("the database on {name} is {}", look::describe(&side));
-        let peer = side.state == HadrState::Peer || pair.db2().hadr.sync_mode == crate::model::SyncMode::SuperAsync;
+        let peer = side.state == HadrState::Peer || pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
         match side.active {
             Tri::No => Judgement::succeeded(format!("{why}: its log does not match"), facts),
             _ if follows(&side) && peer => Judgement::succeeded(why, facts),
@@ -172,8 +218,9 @@ fn follow(ctx: &Context<'_>, step_id: &str) -> Step {
     Step { retries: 8, retry_pause_ms: 2_000, traps: &[41, 69], section: "9.0", ..step }
 }
 
-/// The standby has everything: peer, connected, positions equal. The gap that DB2 prints is an average and proves nothing.
-pub fn level(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+/// The standby has everything: peer, connected, by its position; the same position as the primary's where nobody writes (`idle`). The gap
+/// that DB2 prints is an average and proves nothing.
+pub fn level(ctx: &Context<'_>, id: NodeId, idle: bool, step_id: &str) -> Step {
     let (pair, name) = (ctx.pair.clone(), ctx.pair.node(id).name.clone());
     let mut batch = Batch::default();
     let asked = look::ask(&mut batch, pair.db2());
@@ -182,20 +229,40 @@ pub fn level(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         let told = asked.told(pair.db2(), output);
         let (side, facts) = (told.side(), told.facts(&name, pair.db2(), None));
         let why = format!("the database on {name} is {}", look::describe(&side));
-        let even = told.seen.hadr().is_some_and(read::Hadr::equal);
-        let superasync = pair.db2().hadr.sync_mode == crate::model::SyncMode::SuperAsync;
+        let even = told.seen.hadr().is_some_and(|h| if idle { h.equal() } else { h.has_all() });
+        let superasync = pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
         match side.active {
             Tri::No => Judgement::failed(why, facts),
             _ if follows(&side) && (side.state == HadrState::Peer || superasync) && even => {
-                Judgement::succeeded(format!("{why}; positions are equal"), facts)
+                Judgement::succeeded(format!("{why}, and has everything"), facts)
             }
-            _ => {
-                Judgement::unknown(format!("{why}; positions are {}", if even { "equal" } else { "not equal" }), facts)
-            }
+            _ => Judgement::unknown(format!("{why}{}", if even { "" } else { ", and has not everything" }), facts),
         }
     });
     let step = Step::observe(step_id, title, Place::Node(id), batch.script(), seen);
     Step { retries: 10, retry_pause_ms: 1_000, traps: &[41, 69], section: "5.1.8", ..step }
+}
+
+/// The machine in service says so, too: primary, in peer state, connected.
+pub fn partner(ctx: &Context<'_>, step_id: &str) -> Step {
+    let (pair, name) = (ctx.pair.clone(), ctx.other().name.clone());
+    let mut batch = Batch::default();
+    let asked = look::ask(&mut batch, pair.db2());
+    let title = format!("{name} sees its standby in peer state, connected");
+    let seen = judge(move |output: &Output| {
+        let told = asked.told(pair.db2(), output);
+        let (side, facts) = (told.side(), told.facts(&name, pair.db2(), None));
+        let why = format!("the database on {name} is {}", look::describe(&side));
+        let superasync = pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
+        let near = side.state == HadrState::Peer || (superasync && side.state == HadrState::RemoteCatchup);
+        if side.role == HadrRole::Primary && near && side.connection == HadrConnection::Connected {
+            Judgement::succeeded(why, facts)
+        } else {
+            Judgement::unknown(why, facts)
+        }
+    });
+    let step = Step::observe(step_id, title, other(ctx), batch.script(), seen);
+    Step { retries: 6, retry_pause_ms: 1_000, traps: &[41], section: "5.1.8", ..step }
 }
 
 /// Keeps what only the old copy has: its configuration and its log files (trap 67).

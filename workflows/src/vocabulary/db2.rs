@@ -60,16 +60,35 @@ pub enum Call<'a> {
     Applications,
     /// See [`role_is`]: database, permitted roles.
     RoleIs(&'a str, &'a [String]),
+    /// See [`save_logs`]: database, directory.
+    SaveLogs(&'a str, &'a str),
+    /// Something done to the image whose path begins so, of that timestamp.
+    Image(Image, &'a str, &'a str),
+}
+
+/// What is done to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// See [`copy_image`].
+    Copy,
+    /// See [`image_sum`].
+    Sum,
+    /// See [`own_image`].
+    Own,
 }
 
 /// What a command calls, if it is one of these.
 pub fn call(command: &Command) -> Option<Call<'_>> {
-    let [sh, _, script, _, _, rest @ ..] = command.argv.as_slice() else { return None };
+    let [sh, _, script, _, first, rest @ ..] = command.argv.as_slice() else { return None };
     match (sh.as_str(), script.as_str(), rest) {
         ("sh", GROUP, statements) => Some(Call::Group(statements)),
         ("sh", TOOL, argv) => Some(Call::Tool(argv)),
         ("sh", APPLICATIONS, _) => Some(Call::Applications),
         ("sh", ROLE_IS, [database, roles @ ..]) => Some(Call::RoleIs(database, roles)),
+        ("sh", SAVE_LOGS, [database, directory]) => Some(Call::SaveLogs(database, directory)),
+        ("sh", COPY_IMAGE, [stamp, ..]) => Some(Call::Image(Image::Copy, first, stamp)),
+        ("sh", IMAGE_SUM, [stamp]) => Some(Call::Image(Image::Sum, first, stamp)),
+        ("sh", OWN_IMAGE, [stamp, _]) => Some(Call::Image(Image::Own, first, stamp)),
         _ => None,
     }
 }
