@@ -199,7 +199,7 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
 
 /// Offset of the node's clock and its uncertainty, milliseconds: the node's middle against ours; the time that the commands took there
 /// is taken from its own clock and does not count as uncertainty.
-fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
+pub(crate) fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
     let at = |i| read::count(output.at(i)).map(|ns| ns / 1_000_000);
     let (first, last) = (at(first)?, at(last)?);
     let there = last.checked_sub(first)?;
