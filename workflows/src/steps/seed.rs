@@ -1,7 +1,7 @@
 //! A database is given to the other machine: backup here, copy, restore there (5.1.3 and 5.1.4 of the procedure). The restore overwrites:
 //! which machine it is and that its database is no primary are looked at in the same job, right before it (traps 11 and 45, invariant 5).
 
-use journal_schema::{Fact, Verdict};
+use journal_schema::Fact;
 
 use super::{fit, idempotent, judge, look, nothing_to_see, read, setup::idle, undo};
 use crate::{
@@ -193,13 +193,12 @@ fn restored(node: &str, last: usize, output: &Output) -> Judgement {
             (Some(0), _) => {}
             (Some(9), role) => {
                 let why = format!("the database on {node} is {role}: it is not overwritten");
-                return Judgement { verdict: Verdict::Failed, evidence: Vec::new(), why };
+                return Judgement::failed(why, Vec::new());
             }
+            // The script stops there, so that nothing was restored.
             _ => {
-                return Judgement::unknown(
-                    format!("the role on {node} could not be read before the restore: {}", read::said(r)),
-                    Vec::new(),
-                );
+                let why = format!("the role on {node} could not be read, and nothing was restored: {}", read::said(r));
+                return Judgement::failed(why, Vec::new());
             }
         }
     }
