@@ -4,43 +4,8 @@ mod common;
 
 use std::fmt::Write as _;
 
-use common::Desk;
+use common::{Desk, plan_text};
 use workflows::{Plan, diagram, model::Flavour, registry};
-
-fn indented(title: &str, script: &workflows::Script) -> String {
-    script.listing().lines().fold(String::new(), |mut all, line| {
-        let _ = writeln!(all, "        {title} {line}");
-        all
-    })
-}
-
-fn text(plan: &Plan) -> String {
-    let mut out = format!("{}: {} becomes primary in place of {}\n", plan.workflow, plan.target, plan.other);
-    for t in &plan.transitions {
-        let taken = if t.taken { "" } else { " (not on this evidence)" };
-        let _ = writeln!(out, "\n{} --{}--> {} [{:?}] if {}{taken}", t.from, t.name, t.to, t.kind, t.guard);
-        for s in &t.steps {
-            let mut marks = vec![format!("{:?}", s.mode), format!("stage {}", s.stage), format!("{} s", s.timeout_s)];
-            for (mark, set) in [("volatile", s.volatile), ("optional", s.optional)] {
-                marks.extend(set.then(|| mark.to_owned()));
-            }
-            marks.extend((s.retries > 0).then(|| format!("{} retries", s.retries)));
-            marks.extend((!s.section.is_empty()).then(|| format!("§{}", s.section)));
-            let _ = writeln!(out, "    {} on {}: {} ({})", s.id, s.place, s.title, marks.join(", "));
-            out += &indented("do  ", &s.effect);
-            out += &indented("look", &s.probe);
-            if let Some(undo) = &s.undo {
-                out += &indented("undo", &undo.effect);
-                out += &indented("seen", &undo.probe);
-            }
-            if let Some(item) = &s.opens {
-                let _ = writeln!(out, "        open {}: {}", item.id, item.text);
-            }
-            let _ = writeln!(out, "        traps {:?}", s.traps);
-        }
-    }
-    out
-}
 
 /// Every transition of every workflow is in a golden plan, with what it does on full evidence.
 #[test]
@@ -53,7 +18,7 @@ fn plans() {
         let all: Vec<&str> = workflow.rows.iter().map(|r| r.name).collect();
         assert_eq!(covered, all, "every transition has steps");
         println!("{}: {} transitions covered: {}", workflow.name, all.len(), all.join(", "));
-        insta::assert_snapshot!(format!("plan_{}", workflow.name), text(&plan));
+        insta::assert_snapshot!(format!("plan_{}", workflow.name), plan_text(&plan));
     }
 }
 

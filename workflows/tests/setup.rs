@@ -500,3 +500,12 @@ fn t54_the_drill_is_the_procedures() {
     assert!(forms.values().filter(|t| t.contains("TAKEOVER")).all(|t| !t.contains("FORCE")), "both plain");
     assert_eq!(forms.values().filter(|t| t.contains("TAKEOVER")).count(), 2);
 }
+
+/// The procedure's own example, corrected: what would be run, where, in which order, by which section. A reviewer reads it here.
+#[test]
+fn plans_of_the_procedure() {
+    for (name, (workflow, desk)) in ["setup", "setup_dry", "drill", "sync"].into_iter().zip(all()) {
+        let plan = workflows::Plan::new(&workflow, &desk.context());
+        insta::assert_snapshot!(format!("procedure_{name}"), common::plan_text(&plan));
+    }
+}
