@@ -358,7 +358,7 @@ fn any(answers: impl Iterator<Item = Tri>) -> Tri {
 
 /// Status and identity of the fence device, each asked once. Only a wrong identity forbids to go on; silence is known to be possible,
 /// and must not hold a failover up: nobody waits longer for it than [`device_patience_s`].
-fn device(ctx: &Context<'_>) -> Vec<Step> {
+pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
     let node = ctx.other();
     let patience = device_patience_s(&node.fence);
     let Some(status) = vocabulary::fence(&node.fence, "status") else { return Vec::new() };
