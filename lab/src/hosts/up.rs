@@ -16,6 +16,7 @@ use super::{
     keys::Keys,
     machine::Machine,
     net::Network,
+    persona::{self, Persona},
     power::{PowerAction, listens_on},
     prefix, preflight,
     process::Process,
@@ -29,6 +30,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 pub(super) fn up(options: &Options) -> Result<Lab> {
     preflight()?;
+    options.persona.check()?;
     let dir = prepare(&options.dir)?;
     let _lock = Lock::take(&dir, "lab")?;
     if let Some(former) = State::read(&dir) {
@@ -54,6 +56,7 @@ pub(super) fn up(options: &Options) -> Result<Lab> {
             host_keys: BTreeMap::new(),
             machine_ids: BTreeMap::new(),
             guids: BTreeMap::new(),
+            persona: options.persona,
         },
         tied: false,
         dir,
@@ -118,13 +121,20 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
     for machine in Machine::ALL {
         let here = lab.host(machine);
         let upper = Upper::create(&here, &[&lab.dir, &options.cache])?;
-        furnish::any(&upper, machine, &lab.state.machine_ids[&machine], &keys)?;
-        if machine.is_mn() || machine == Machine::Admin {
+        let (id, persona) = (&lab.state.machine_ids[&machine], options.persona);
+        furnish::any(&upper, machine, id, &keys, persona)?;
+        // Where hamn may run; an AIX node gets nothing installed.
+        if (machine.is_mn() && !persona.is_aix(machine)) || machine == Machine::Admin {
             furnish::operator(&upper, &program)?;
         }
         if machine.is_mn() {
-            furnish::management_node(&upper, machine, &server)?;
-            server.install(&upper, machine, &template, &options.listen, options.synchronous)?;
+            furnish::management_node(&upper, machine, &server, persona)?;
+            server.install(&upper, machine, &template, options)?;
+        }
+        if let (Persona::Aix(shell), true) = (persona, machine.is_mn()) {
+            // Only the start of the database is not AIX' own.
+            let services = format!("cron\npg_ctlcluster {} main start || :\n", server.version);
+            persona::furnish(&upper, machine, shell, id, &program, &services)?;
         }
     }
 
@@ -172,12 +182,13 @@ impl Lab {
     /// # Errors
     /// The machine is off, or psql failed.
     pub fn sql(&self, machine: Machine, database: &str, text: &str) -> Result<String> {
+        let (runuser, env) = (self.tool(machine, "runuser"), self.tool(machine, "env"));
         let argv = [
-            "runuser",
+            runuser.as_str(),
             "-u",
             "postgres",
             "--",
-            "env",
+            env.as_str(),
             "-C",
             "/",
             "psql",
