@@ -25,8 +25,13 @@ fn looked(world: &World, pair: &Pair, workflow: &str) -> (Look, World) {
     let life = Life::default();
     let remote = Simulated::new(scene.clone(), life, Arc::new(Benign), Arc::default(), pair, "admin", Box::new(|_| {}));
     let workflow = workflows::registry::by_name(pair.flavour(), workflow).expect("a workflow of that name");
-    let request =
-        Request { target: NodeId::B, accept_unknown_loss: true, operator: "root".into(), host: "admin".into() };
+    let request = Request {
+        target: NodeId::B,
+        accept_unknown_loss: true,
+        accept_loss: None,
+        operator: "root".into(),
+        host: "admin".into(),
+    };
     let look = poll_once(look(&remote, pair, &workflow, &request, RunId(1), Known::default())).expect("nobody died");
     let mut scene = scene.lock().unwrap();
     assert!(scene.jobs.ended().next().is_none(), "a look launches no job");

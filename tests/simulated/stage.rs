@@ -187,6 +187,7 @@ impl Stage {
                 request: Request {
                     target: self.target,
                     accept_unknown_loss: true,
+                    accept_loss: None,
                     operator: "root".into(),
                     host: "admin".into(),
                 },

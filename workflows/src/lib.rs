@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
 
+pub mod db2;
 pub mod diagram;
 pub mod example;
 pub mod failover;
@@ -19,11 +20,10 @@ pub mod steps;
 pub mod switchover;
 pub mod table;
 pub mod vocabulary;
-pub mod vocabulary_aix;
-pub mod vocabulary_nim;
 
 pub use known::Known;
 pub use plan::Plan;
 pub use script::{Action, ActionResult, Command, Output, Script, Stdin};
 pub use step::{Judgement, Observed, Place, Step};
 pub use table::{Context, Guard, Request, Row, Workflow};
+pub use vocabulary::{aix as vocabulary_aix, nim as vocabulary_nim};

@@ -61,6 +61,11 @@ impl Cx<'_> {
             wait: None,
             call,
         };
+        if let [_, word] = running.call.argv.as_slice()
+            && matches!(word.as_str(), "--help" | "--version")
+        {
+            return self.answer(id, Out::new(super::tools::WHAT, 0));
+        }
         if program == "db2" {
             if let Err(out) = self.read_options(&mut running) {
                 return self.answer(id, out);

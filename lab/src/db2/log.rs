@@ -107,6 +107,11 @@ impl Log {
         self.end
     }
 
+    /// Number of streams that it consists of: each forced takeover begins one.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
     /// Whether everything in it is also in the other one, in the same order: then its owner can follow the other's.
     pub fn is_prefix_of(&self, other: &Self) -> bool {
         prefix(&self.streams, self.end, &other.streams, other.end)

@@ -13,7 +13,7 @@
 //! let reply = pair.call(Side::A, &Call::new(&["db2", "deactivate", "db", "xcatdb"]));
 //! assert_eq!((reply.exit, reply.stdout.as_str()), (0, "DB20000I  The DEACTIVATE DATABASE command completed successfully.\n"));
 //! let pd = pair.call(Side::B, &Call::new(&["db2pd", "-d", "xcatdb", "-hadr"]));
-//! assert!(pd.stdout.contains("HADR_ROLE = STANDBY"));
+//! assert!(pd.stdout.contains("Standby RemoteCatchupPending"));
 //! pair.advance(5_000);                                        // virtual milliseconds
 //! pair.cut(true);                                             // the cable is out; nobody notices before HADR_TIMEOUT
 //! ```

@@ -74,7 +74,7 @@ impl Cx<'_> {
         let (standby_file, standby_page) = Log::place(standby);
         let time = stamp(h.connect_ms, Version::V9_7, locale);
         let mut out = format!(
-            "\nHADR Information:\nRole    State                SyncMode   HeartBeatsMissed   LogGapRunAvg (bytes)\n{:<7} {:<20} {:<10} {:<18} {:<20}\n",
+            "\nHADR Information:\nRole    State                SyncMode HeartBeatsMissed   LogGapRunAvg (bytes)\n{:<7} {:<20} {:<8} {:<18} {}\n",
             title(db.role.word()),
             h.state.camel(),
             title(p.sync.word()),
@@ -82,7 +82,7 @@ impl Cx<'_> {
             self.m.knobs.log_gap
         );
         out += &format!(
-            "\nConnectStatus ConnectTime                           Timeout   \n{:<13} {time:<37} {:<10}\n",
+            "\nConnectStatus ConnectTime                           Timeout\n{:<13} {time:<37} {}\n",
             title(h.connect.word()),
             p.timeout_s
         );
@@ -92,19 +92,19 @@ impl Cx<'_> {
             } else {
                 stamp(h.window_end_ms, Version::V9_7, locale)
             };
-            out += &format!("\nPeerWindowEnd                         PeerWindow\n{end:<37} {:<10}\n", p.window_s);
+            out += &format!("\nPeerWindowEnd                         PeerWindow\n{end:<37} {}\n", p.window_s);
         }
         out += &format!(
-            "\nLocalHost                                LocalService      \n{:<40} {:<18}\n\nRemoteHost                               RemoteService      RemoteInstance    \n{:<40} {:<18} {:<18}\n",
+            "\nLocalHost                                LocalService\n{:<40} {}\n\nRemoteHost                               RemoteService      RemoteInstance\n{:<40} {:<18} {}\n",
             p.local_host, p.local_svc, p.remote_host, p.remote_svc, p.remote_inst
         );
         out += &format!(
-            "\nPrimaryFile  PrimaryPg  PrimaryLSN        \n{primary_file:<12} {primary_page:<10} 0x{primary:016X}\n\nStandByFile  StandByPg  StandByLSN        "
+            "\nPrimaryFile  PrimaryPg  PrimaryLSN\n{primary_file:<12} {primary_page:<10} 0x{primary:016X}\n\nStandByFile  StandByPg  StandByLSN"
         );
         let buffer = db.role == Role::Standby;
-        out += if buffer { " StandByRcvBufUsed\n" } else { "\n" };
+        out += if buffer { "         StandByRcvBufUsed\n" } else { "\n" };
         out += &format!("{standby_file:<12} {standby_page:<10} 0x{standby:016X}");
-        out + if buffer { " 0%               \n" } else { "\n" }
+        out + if buffer { " 0%\n" } else { "\n" }
     }
 
     fn missed(&self, h: &Hadr) -> u64 {

@@ -3,15 +3,12 @@
 use super::{Call, Log, Out, Version, clock::Date, machine::Cx};
 
 /// Said to `--help` and `--version`, so that nobody takes it for the real thing.
-const WHAT: &str = "This is a stand-in for IBM DB2, for practice and tests. It is no DB2.\n";
+pub(super) const WHAT: &str = "This is a stand-in for IBM DB2, for practice and tests. It is no DB2.\n";
 
 impl Cx<'_> {
     /// A program other than `db2`.
     pub(super) fn tool(&mut self, call: &Call) -> Out {
         let arguments: Vec<&str> = call.argv[1..].iter().map(String::as_str).collect();
-        if matches!(arguments.as_slice(), ["--help" | "--version"]) {
-            return Out::new(WHAT, 0);
-        }
         match call.program() {
             "db2start" => self.db2start(),
             "db2stop" => self.db2stop(arguments.iter().any(|a| a.eq_ignore_ascii_case("force"))),

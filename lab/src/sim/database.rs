@@ -291,6 +291,9 @@ impl World {
             Some(id) if id == at => address,
             Some(id) => self.fixed.address(id),
         };
+        if self.db2.is_some() {
+            return self.writable(at).then_some(at);
+        }
         let pg = self.fixed.pair.postgres();
         self.m(at).db.serves(address, source, Some(&pg.database), &pg.user).then_some(at)
     }
@@ -320,11 +323,15 @@ impl World {
 
     /// Whether a standby streams from the other machine now.
     pub fn streaming(&self) -> bool {
-        self.stream().is_some()
+        self.db2().map_or_else(|| self.stream().is_some(), crate::db2::Pair::in_peer)
     }
 
     /// Moves to the standby what has had the time to get there.
     pub(super) fn pump(&mut self) {
+        if self.db2.is_some() {
+            self.sync_db2();
+            return;
+        }
         let now = self.now_ms;
         if let Some((up, down)) = self.stream() {
             let upto = if self.synchronous { now } else { now.saturating_sub(self.lag_ms) };
@@ -418,6 +425,10 @@ impl World {
     /// Lets time pass: the client writes, the standby receives.
     pub fn advance(&mut self, ms: u64) {
         let end = self.now_ms + ms;
+        if self.db2.is_some() {
+            self.advance_db2(end);
+            return;
+        }
         if self.next_write_ms <= end {
             if let Some(id) = self.client_target() {
                 let db = &mut self.machines[index(id)].db;
@@ -445,6 +456,9 @@ impl World {
 
     /// The side that counts: the writable database of the latest lineage, else the one promoted last, else the original primary.
     pub fn surviving(&self) -> NodeId {
+        if self.db2.is_some() {
+            return self.db2_surviving();
+        }
         let rank = |id: &NodeId| {
             let db = &self.m(*id).db;
             (db.role == Role::Primary, db.writable(), db.branch)
@@ -454,7 +468,8 @@ impl World {
 
     /// Number of rows that were acknowledged.
     pub fn acknowledged_rows(&self) -> usize {
-        self.commits.iter().filter(|c| c.acknowledged).count()
+        let written = self.db2_writes().map(|w| w.0);
+        written.unwrap_or_else(|| self.commits.iter().filter(|c| c.acknowledged).count())
     }
 
     fn lost(&self) -> impl Iterator<Item = &Commit> {
@@ -464,11 +479,14 @@ impl World {
 
     /// Number of acknowledged rows that the surviving side does not have.
     pub fn lost_rows(&self) -> usize {
-        self.lost().count()
+        self.db2_writes().map_or_else(|| self.lost().count(), |w| w.1.len())
     }
 
     /// From the last acknowledged row that survived before the first lost one, to the last lost one; 0 when none is lost.
     pub fn lost_ms(&self) -> u64 {
+        if let Some((_, lost)) = self.db2_writes() {
+            return lost.first().zip(lost.last()).map_or(0, |(first, last)| last - first + self.client_every_ms);
+        }
         let (first, last) = (self.lost().next(), self.lost().last());
         let Some((first, last)) = first.zip(last) else { return 0 };
         let db = &self.m(self.surviving()).db;
@@ -490,7 +508,11 @@ impl World {
 
     /// `nodelist` rows in a machine's database.
     pub fn cluster_nodes(&self, id: NodeId) -> usize {
-        self.m(id).db.tables.get("nodelist").map_or(0, Vec::len)
+        let nodelist = crate::xcat::table("nodelist").expect("a table of the schema");
+        if self.db2.is_some() {
+            return self.db2_rows(id, nodelist).len();
+        }
+        self.m(id).db.tables.get(nodelist.name).map_or(0, Vec::len)
     }
 }
 

@@ -100,7 +100,10 @@ fn matters(known: &Known) -> Vec<String> {
             Fact::LossBound { bytes, millis } => Some(format!("loss known {} {}", bytes.is_some(), millis.is_some())),
             // A standby shows the stream of a dead primary until its receiver gives up: that changes nothing.
             Fact::Streaming { .. } if !known.all().any(is_primary) => None,
-            Fact::ClockOffset { .. } | Fact::LogPosition { .. } | Fact::Note { .. } => None,
+            Fact::ClockOffset { .. } | Fact::LogPosition { .. } | Fact::Note { .. } | Fact::BackupImage { .. } => None,
+            Fact::Hadr { node, role, active, state, connection, .. } => {
+                Some(format!("hadr {node} {role:?} {active:?} {state:?} {connection:?}"))
+            }
             Fact::Answers { .. }
             | Fact::PowerState { .. }
             | Fact::FenceIdentity { .. }
@@ -113,7 +116,9 @@ fn matters(known: &Known) -> Vec<String> {
             | Fact::Epoch { .. }
             | Fact::ClusterNodes { .. }
             | Fact::Attested { .. }
-            | Fact::Claimed { .. } => Some(format!("{fact:?}")),
+            | Fact::Claimed { .. }
+            | Fact::Setting { .. }
+            | Fact::Permitted { .. } => Some(format!("{fact:?}")),
         })
         .collect();
     lines.extend(known.jobs().map(|(node, holder, line, armed)| format!("job {node} {holder} {line} {armed:?}")));

@@ -26,7 +26,13 @@ pub fn pair() -> Pair {
 }
 
 pub fn request() -> Request {
-    Request { target: NodeId::B, accept_unknown_loss: false, operator: "olga".into(), host: "admin".into() }
+    Request {
+        target: NodeId::B,
+        accept_unknown_loss: false,
+        accept_loss: None,
+        operator: "olga".into(),
+        host: "admin".into(),
+    }
 }
 
 /// Owns what a context borrows.

@@ -1,5 +1,7 @@
 //! Tests of the stand-in.
 
+mod golden;
+mod properties;
 mod stories;
 
 use super::{Build, Call, Change, Content, Pair, Reply, Role, Side, State};

@@ -6,6 +6,10 @@ use crate::{
     script::{Command, StdinPart},
 };
 
+pub mod aix;
+pub mod db2;
+pub mod nim;
+
 /// SQL texts. The simulator matches them to the letter.
 pub mod sql {
     /// One row: role (`primary`|`standby`), system identifier, timeline.
