@@ -3,6 +3,7 @@
 
 mod stage;
 
+mod aix;
 mod crash;
 mod interrupted;
 mod refusals;

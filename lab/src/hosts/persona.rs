@@ -57,8 +57,8 @@ pub enum Persona {
     /// Themselves.
     #[default]
     Linux,
-    /// AIX, with that shell.
-    Aix(Ksh),
+    /// AIX, each with a shell.
+    Aix([Ksh; 2]),
 }
 
 impl FromStr for Persona {
@@ -67,12 +67,13 @@ impl FromStr for Persona {
     fn from_str(word: &str) -> Result<Self> {
         match word {
             "linux" => Ok(Self::Linux),
-            "aix" | "aix-ksh93" => Ok(Self::Aix(Ksh::Ksh93)),
-            "aix-mksh" => Ok(Self::Aix(Ksh::Mksh)),
+            "aix" => Ok(Self::Aix([Ksh::Ksh93; 2])),
+            "aix-mksh" => Ok(Self::Aix([Ksh::Mksh; 2])),
+            "aix-mixed" => Ok(Self::Aix([Ksh::Ksh93, Ksh::Mksh])),
             _ => Err(LabError::new(
                 LabErrorKind::Usage,
                 format!("There is no persona `{word}`."),
-                "Known: linux, aix (root's shell is ksh93), aix-mksh.",
+                "Known: linux, aix (root's shell is ksh93), aix-mksh, aix-mixed (one each).",
                 "For example: hamn lab up --persona aix",
             )),
         }
@@ -82,16 +83,19 @@ impl FromStr for Persona {
 impl Persona {
     /// Whether a machine plays AIX.
     pub fn is_aix(self, machine: Machine) -> bool {
-        self != Self::Linux && machine.is_mn()
+        self.shell(machine).is_some()
+    }
+
+    /// Root's shell on a machine that plays AIX.
+    pub(crate) fn shell(self, machine: Machine) -> Option<Ksh> {
+        let Self::Aix(shells) = self else { return None };
+        Machine::PAIR.iter().position(|m| *m == machine).map(|n| shells[n])
     }
 
     /// Whether its shell is there.
     pub(crate) fn check(self) -> Result<()> {
-        let Self::Aix(shell) = self else { return Ok(()) };
-        let name = shell.name();
-        if Path::new("/usr/bin").join(name).exists() {
-            return Ok(());
-        }
+        let gone = |m: Machine| self.shell(m).map(Ksh::name).filter(|n| !Path::new("/usr/bin").join(n).exists());
+        let Some(name) = Machine::PAIR.into_iter().find_map(gone) else { return Ok(()) };
         Err(LabError::new(
             LabErrorKind::MissingProgram,
             "The shell of the AIX hosts is missing.",

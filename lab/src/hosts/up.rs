@@ -16,7 +16,7 @@ use super::{
     keys::Keys,
     machine::Machine,
     net::Network,
-    persona::{self, Persona},
+    persona,
     power::{PowerAction, listens_on},
     prefix, preflight,
     process::Process,
@@ -131,7 +131,7 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
             furnish::management_node(&upper, machine, &server, persona)?;
             server.install(&upper, machine, &template, options)?;
         }
-        if let (Persona::Aix(shell), true) = (persona, machine.is_mn()) {
+        if let Some(shell) = persona.shell(machine) {
             // Only the start of the database is not AIX' own.
             let services = format!("cron\npg_ctlcluster {} main start || :\n", server.version);
             persona::furnish(&upper, machine, shell, id, &program, &services)?;

@@ -109,10 +109,7 @@ fn objection(name: &str, args: &[&str]) -> Option<String> {
             return usage(&bad.to_string());
         }
         // What follows is the option's value.
-        if matches!(
-            (name, letters),
-            ("grep" | "sed", "e" | "f") | ("head" | "tail", "n" | "c") | ("mkdir", "m")
-        ) {
+        if matches!((name, letters), ("grep" | "sed", "e" | "f") | ("head" | "tail", "n" | "c") | ("mkdir", "m")) {
             args.next();
         }
     }
