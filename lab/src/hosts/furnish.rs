@@ -107,9 +107,18 @@ pub(crate) fn operator(upper: &Upper, program: &Path) -> Result<()> {
 }
 
 /// What only a management node has: xCAT, services at boot, crontabs.
-pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server, persona: Persona) -> Result<()> {
+pub(crate) fn management_node(
+    upper: &Upper,
+    machine: Machine,
+    server: &Server,
+    db2: bool,
+    persona: Persona,
+) -> Result<()> {
     if persona.is_aix(machine) {
-        return contents(upper, machine, server, "/.xcat");
+        if db2 && machine == Machine::Mn1 {
+            crontab(upper, "root", 0, &pushes())?;
+        }
+        return contents(upper, machine, server, db2, "/.xcat");
     }
     for (dir, names) in [("bin", BIN), ("sbin", SBIN)] {
         for name in names {
@@ -126,17 +135,26 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server, 
         ),
     )?;
     upper.file("/etc/init.d/isc-dhcp-server", 0o755, &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"))?;
-    contents(upper, machine, server, "/root/.xcat")?;
-    let services: &[&str] = if machine == Machine::Mn1 {
-        &["cron", "postgresql", "isc-dhcp-server", "xcatd"]
-    } else {
-        &["cron", "postgresql"]
-    };
+    contents(upper, machine, server, db2, "/root/.xcat")?;
+    // What DB2 is after a boot, only a look tells.
+    let database = if db2 { "db2" } else { "postgresql" };
+    let services: &[&str] =
+        if machine == Machine::Mn1 { &["cron", database, "isc-dhcp-server", "xcatd"] } else { &["cron", database] };
     upper.at_boot(services)
 }
 
+/// The jobs of the published procedure that push files, with the fifth time field that it forgot (trap 27).
+fn pushes() -> String {
+    format!(
+        "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert /etc/xcat/hostkeys {STANDBY_NAME}:/etc/xcat\n\
+         0 1 * * * /usr/bin/rsync -az $HOME/.xcat {STANDBY_NAME}:$HOME/\n\
+         0 2 * * * /usr/bin/rsync -az /install {STANDBY_NAME}:/\n\
+         0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf {STANDBY_NAME}:/etc/\n"
+    )
+}
+
 /// xCAT's files and the crontabs, whatever the system.
-fn contents(upper: &Upper, machine: Machine, server: &Server, credentials: &str) -> Result<()> {
+fn contents(upper: &Upper, machine: Machine, server: &Server, db2: bool, credentials: &str) -> Result<()> {
     upper.file("/etc/xCATMN", 0o644, "")?;
     upper.file(
         "/etc/profile.d/xcat.sh",
@@ -145,32 +163,21 @@ fn contents(upper: &Upper, machine: Machine, server: &Server, credentials: &str)
     )?;
     let host = if machine == Machine::Mn1 { SERVICE_ADDRESS.to_owned() } else { machine.address(Nic::Eth0) };
     upper.folder_of((0, 0), "/etc/xcat", 0o755)?;
-    upper.file(
-        "/etc/xcat/cfgloc",
-        0o600,
-        &format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD),
-    )?;
+    let postgres = format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD);
+    upper.file("/etc/xcat/cfgloc", 0o600, &if db2 { super::db2::cfgloc() } else { postgres })?;
     for dir in
         ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", credentials, "/install", "/tftpboot", "/etc/dhcp"]
     {
         upper.folder(dir)?;
     }
+    if db2 {
+        return Ok(());
+    }
     let program = format!("{}/pg_restore", server.bin_dir());
     let owner = super::rootfs::account("postgres")?;
     if machine == Machine::Mn1 {
-        // The jobs of the published procedure, with the fifth time field that it forgot (trap 27).
-        crontab(
-            upper,
-            "root",
-            0,
-            &format!(
-                "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert /etc/xcat/hostkeys {STANDBY_NAME}:/etc/xcat\n\
-                 0 1 * * * /usr/bin/rsync -az $HOME/.xcat {STANDBY_NAME}:$HOME/\n\
-                 0 2 * * * /usr/bin/rsync -az /install {STANDBY_NAME}:/\n\
-                 0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf {STANDBY_NAME}:/etc/\n\
-                 0 4 * * * /usr/bin/scp /tmp/xcatdb {STANDBY_NAME}:/tmp/\n"
-            ),
-        )?;
+        let lines = pushes() + &format!("0 4 * * * /usr/bin/scp /tmp/xcatdb {STANDBY_NAME}:/tmp/\n");
+        crontab(upper, "root", 0, &lines)?;
         let dump = format!("0 3 * * * {}/pg_dump -f /tmp/xcatdb -F t xcatdb\n", server.bin_dir());
         crontab(upper, "postgres", owner.0, &dump)
     } else {

@@ -1,13 +1,14 @@
 //! The configuration that fits a lab: what an operator would have written for this pair.
 
-use workflows::model::{Database, Fence, Node, Pair, Platform, Postgres, Service, Witness, Xcat};
+use workflows::model::{Database, Fence, Nim, NimResources, Node, Pair, Platform, Postgres, Service, Witness, Xcat};
 
 use super::{
     Lab, bmc, database,
+    db2::Db2,
     machine::{
         CLUSTER_NETWORK, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME, bmc_address, bmc_name,
     },
-    persona::{CLUSTER_INTERFACE, GATEWAY, Persona},
+    persona::{CLUSTER_INTERFACE, GATEWAY, NIM_DEVICE, Persona},
 };
 
 /// Where the password of a BMC is, on the machines where hamn may run.
@@ -69,20 +70,30 @@ pub fn config(lab: &Lab) -> Pair {
         },
         nodes: Machine::PAIR.map(node),
         witnesses: vec![witness(Machine::Sn1), witness(Machine::Admin)],
-        database: Database::Postgres(Postgres {
-            database: database::DATABASE.into(),
-            user: database::ROLE.into(),
-            port: 5432,
-            os_user: "postgres".into(),
-            data_dir: server.data_dir(),
-            config_dir: server.config_dir(),
-            bin_dir: server.bin_dir(),
-            control: [&lab.tool(Machine::Mn1, "pg_ctlcluster"), &server.version, "main", "{action}"]
-                .map(str::to_owned)
-                .to_vec(),
-            client_network: CLUSTER_NETWORK.into(),
+        database: lab.state.db2.map_or_else(
+            || {
+                Database::Postgres(Postgres {
+                    database: database::DATABASE.into(),
+                    user: database::ROLE.into(),
+                    port: 5432,
+                    os_user: "postgres".into(),
+                    data_dir: server.data_dir(),
+                    config_dir: server.config_dir(),
+                    bin_dir: server.bin_dir(),
+                    control: [&lab.tool(Machine::Mn1, "pg_ctlcluster"), &server.version, "main", "{action}"]
+                        .map(str::to_owned)
+                        .to_vec(),
+                    client_network: CLUSTER_NETWORK.into(),
+                })
+            },
+            |(timeout_s, window_s)| Db2 { timeout_s, window_s, ..Db2::default() }.model(),
+        ),
+        nim: aix.then(|| Nim {
+            resources: NimResources::Define,
+            device: NIM_DEVICE.into(),
+            file_system: "/install/nim".into(),
+            spot_timeout_s: 600,
         }),
-        nim: None,
         xcat: Xcat {
             root: "/opt/xcat".into(),
             cfgloc: "/etc/xcat/cfgloc".into(),

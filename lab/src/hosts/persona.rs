@@ -12,6 +12,7 @@ use crate::{
 
 use super::{
     LabError, LabErrorKind, Result,
+    database::Server,
     machine::{Machine, Nic, PREFIX, SERVICE_ADDRESS},
     rootfs::Upper,
 };
@@ -28,6 +29,26 @@ pub(crate) const ODM: &str = "/etc/objrepos/odm.json";
 pub(crate) const NIM: &str = "/etc/objrepos/nim.json";
 /// The cluster-facing interface, as in the published procedure.
 pub const CLUSTER_INTERFACE: &str = "en1";
+/// Directory of the installation images.
+pub(crate) const NIM_DEVICE: &str = "/install/nim/lpp_source/610image_lpp_source";
+/// The resources of the NIM primary: type, name, location. Their files are on both machines, as rsync of `/install` leaves them.
+const RESOURCES: &[(&str, &str, &str)] = &[
+    ("lpp_source", "610image_lpp_source", NIM_DEVICE),
+    ("spot", "610image", "/install/nim/spot/610image/usr"),
+    ("bosinst_data", "610image_bosinst_data", "/install/nim/bosinst_data/610image_bosinst_data"),
+    ("script", "xcataixscript", "/install/nim/scripts/xcataixscript"),
+    ("installp_bundle", "xCATaixSN61", "/install/nim/installp_bundle/xCATaixSN61.bnd"),
+    ("installp_bundle", "xCATaixSSL", "/install/nim/installp_bundle/xCATaixSSL.bnd"),
+];
+/// What is in those places.
+const FILES: &[&str] = &[
+    "/install/nim/lpp_source/610image_lpp_source/installp/ppc/bos",
+    "/install/nim/spot/610image/usr/lib/boot/network/rc.dd_boot",
+    "/install/nim/bosinst_data/610image_bosinst_data",
+    "/install/nim/scripts/xcataixscript",
+    "/install/nim/installp_bundle/xCATaixSN61.bnd",
+    "/install/nim/installp_bundle/xCATaixSSL.bnd",
+];
 /// Who answers as the default gateway.
 pub const GATEWAY: Machine = Machine::Admin;
 
@@ -198,7 +219,7 @@ pub(crate) fn furnish(
     shell: Ksh,
     machine_id: &str,
     program: &Path,
-    services: &str,
+    postgres: Option<&Server>,
 ) -> Result<()> {
     for dir in ["/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"] {
         upper.hide(Path::new(dir))?;
@@ -227,10 +248,12 @@ pub(crate) fn furnish(
         }
     }
     upper.file(&format!("{TOOLS}/boot"), 0o755, include_str!("boot-aix.sh"))?;
-    upper.file(&format!("{TOOLS}/services"), 0o755, services)?;
+    // Only the start of what is not AIX' own.
+    let database = postgres.map_or_else(String::new, |s| format!("pg_ctlcluster {} main start || :\n", s.version));
+    upper.file(&format!("{TOOLS}/services"), 0o755, &format!("cron\n{database}"))?;
     upper.whiteout("/etc/machine-id")?;
     accounts(upper)?;
-    tables(upper, machine, machine_id)
+    tables(upper, machine, machine_id, postgres.is_none())
 }
 
 /// Where a program of the machine is seen from an AIX host. Links of Debian's alternatives lead out of there: they are followed here.
@@ -263,7 +286,7 @@ fn accounts(upper: &Upper) -> Result<()> {
 }
 
 /// The object data manager, NIM's database, what starts at boot.
-fn tables(upper: &Upper, machine: Machine, machine_id: &str) -> Result<()> {
+fn tables(upper: &Upper, machine: Machine, machine_id: &str, db2: bool) -> Result<()> {
     let primary = machine == Machine::Mn1;
     let address = |text: &str| text.parse().ok().map(|address| Address { address, prefix: PREFIX });
     let cluster = if primary { SERVICE_ADDRESS.to_owned() } else { machine.address(Nic::Eth0) };
@@ -276,11 +299,20 @@ fn tables(upper: &Upper, machine: Machine, machine_id: &str) -> Result<()> {
     let interfaces = vec![interface("en0", &machine.address(Nic::Eth1)), interface(CLUSTER_INTERFACE, &cluster)];
     let odm = Odm::new(machine.host_name(), interfaces, GATEWAY.address(Nic::Eth0).parse().ok(), machine_id);
     upper.file(ODM, 0o600, &serde_json::to_string_pretty(&odm).expect("plain data"))?;
-    let nim = if primary { Nim::master(machine.host_name()) } else { Nim::default() };
+    let mut nim = if primary { Nim::master(machine.host_name()) } else { Nim::default() };
+    for (kind, name, location) in RESOURCES.iter().filter(|_| primary) {
+        nim.add_resource(kind, name, location);
+    }
+    for file in FILES {
+        upper.file(file, 0o644, "# practice\n")?;
+    }
     upper.file(NIM, 0o600, &serde_json::to_string_pretty(&nim).expect("plain data"))?;
     let mut table = ": what is started at boot\ninit:2:initdefault:\nrctcpip:23456789:wait:/usr/bin/startsrc -s inetd >/dev/null 2>&1\n\
                      nimsh:2:wait:/usr/bin/startsrc -g nimclient >/dev/null 2>&1\n"
         .to_owned();
+    if db2 {
+        table += "db2:2:wait:su - xcatdb -c db2start >/dev/null 2>&1\n";
+    }
     if primary {
         table += "named:2:wait:/usr/bin/startsrc -s named >/dev/null 2>&1\nnim:2:wait:/usr/bin/startsrc -g nim >/dev/null 2>&1\nxcatd:2:once:/usr/bin/startsrc -s xcatd >/dev/null 2>&1\n\
                   conserver:2:once:/usr/bin/startsrc -s conserver >/dev/null 2>&1\n";

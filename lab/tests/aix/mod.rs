@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lab::hosts::{Ksh, Machine, Options, Persona, Power, PowerAction, SERVICE_ADDRESS, config};
+use lab::hosts::{Db2, Ksh, Machine, Options, Persona, Power, PowerAction, SERVICE_ADDRESS, config};
 
 use super::{LIMIT, Turn, lab_of, options, say, until};
 
@@ -22,7 +22,7 @@ fn t5_t14_t17_t48_an_aix_pair_swaps_and_keeps_what_it_was_told() {
         return;
     }
     let persona = Persona::Aix([Ksh::Ksh93, Ksh::Mksh]);
-    let Some(t) = lab_of(&Options { persona, ..options("aix") }, "aix") else { return };
+    let Some(t) = lab_of(&Options { persona, db2: Some(Db2::default()), ..options("aix") }, "aix") else { return };
     let (mn1, mn2) = (Machine::Mn1, Machine::Mn2);
     let pair = config(&t.lab);
 
@@ -52,6 +52,8 @@ fn t5_t14_t17_t48_an_aix_pair_swaps_and_keeps_what_it_was_told() {
     assert!(t.ksh(mn1, "startsrc -s xcatd").starts_with("0513-059"));
     until("xcatd", || t.sh(mn1, "/opt/xcat/sbin/tabdump site").0 == Some(0));
     assert_eq!(t.sh(mn1, "startsrc -s xcatd").0, Some(1), "it runs already");
+
+    nim(&t, mn1, mn2);
 
     // The procedure's swap, with the primary off. A third machine sees where the address went.
     t.lab.power(mn1, PowerAction::Off).unwrap();
@@ -86,11 +88,11 @@ fn t5_t14_t17_t48_an_aix_pair_swaps_and_keeps_what_it_was_told() {
 
     let back = "mktcpip -h mn-standby -a 10.77.0.12 -m 255.255.255.0 -i en1 -g 10.77.0.20 -A no -t N/A; hostname";
     assert!(t.ksh(mn2, back).ends_with("\nmn-standby"));
-    nim(&t, mn1, mn2);
 }
 
 /// NIM's database is the host's; two commands at once lose nothing; the other master is told over ssh.
 fn nim(t: &Turn, mn1: Machine, mn2: Machine) {
+    t.ksh(mn1, "/opt/xcat/bin/nimnodeset -i 610image sn1 && lsnim -l sn1 | grep 'spot        = 610image'");
     t.ksh(mn1, "mkdir -p /install/nim/scripts /install/nim/spot/img/usr/lib/boot/network && cd /install/nim && echo >scripts/a && echo >scripts/b && echo >spot/img/usr/lib/boot/network/rc.dd_boot");
     let define =
         |n: &str| format!("nim -Fo define -t script -a server=master -a location=/install/nim/scripts/{n} {n} & ");
@@ -103,7 +105,7 @@ fn nim(t: &Turn, mn1: Machine, mn2: Machine) {
     // The name leads to the other machine's own address.
     t.ksh(mn1, "nim -o define -t alternate_master mn2 && nim -Fo sync -a replicate=yes mn2");
     assert_eq!(t.sh(mn2, "lsnim -l a && nim -Fo check a").0, Some(12), "listed, not controlled");
-    t.ksh(mn2, "nim -o takeover mn");
+    t.ksh(mn2, "nim -o takeover mn && su - xcatdb -c 'db2pd -d XCATDB -hadr' | grep -i peer");
     t.ksh(mn2, "lsnim -l img && lssrc -s nimesis | grep -q ' active'");
     assert_eq!(t.sh(mn1, "nim -Fo check a").0, Some(12), "it was told");
 }
