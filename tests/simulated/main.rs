@@ -9,3 +9,4 @@ mod bound;
 mod campaign;
 mod silence;
 mod stage;
+mod word;

@@ -108,8 +108,9 @@ fn objection(name: &str, args: &[&str]) -> Option<String> {
         if let Some(bad) = letters.chars().find(|c| refused(name).contains(*c)) {
             return usage(&bad.to_string());
         }
-        // What follows is the option's value.
-        if matches!((name, letters), ("grep" | "sed", "e" | "f") | ("head" | "tail", "n" | "c") | ("mkdir", "m")) {
+        // What follows its last letter may be the option's value.
+        let last = letters.chars().last().unwrap_or(' ');
+        if matches!((name, last), ("grep" | "sed", 'e' | 'f') | ("head" | "tail", 'n' | 'c') | ("mkdir", 'm')) {
             args.next();
         }
     }

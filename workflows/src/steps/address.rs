@@ -159,7 +159,8 @@ fn announcement(ctx: &Context<'_>, id: &str, reply: bool, count: u8) -> Step {
     let (address, _, interface) = vocabulary::service_on(ctx.pair, ctx.target());
     let script = Script::new().run(vocabulary::arp_announce(address, interface, reply, count));
     let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-    let title = format!("{} announces {address} {times}", ctx.target().name);
+    let form = if reply { "as ARP replies" } else { "as ARP requests" };
+    let title = format!("{} announces {address} {times}, {form}", ctx.target().name);
     Step {
         look_first: false,
         optional: true,
