@@ -180,7 +180,7 @@ impl Engine {
             if pivot {
                 return Err(Halt::Refused(format!(
                     "the pivot may have happened: from here a run only goes forward (hamn resume); to return later: {}",
-                    workflows::steps::FAILBACK
+                    workflows::steps::failback(self.pair.flavour())
                 )));
             }
             drive.resumed(&operator, Direction::Undo).await?;

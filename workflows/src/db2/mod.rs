@@ -13,6 +13,3 @@ pub mod read;
 pub mod reseed;
 pub mod serve;
 pub mod takeover;
-
-/// How one returns after the pivot.
-pub const FAILBACK: &str = "hamn run failback";

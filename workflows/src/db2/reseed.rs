@@ -39,10 +39,10 @@ fn rejoins(ctx: &Context<'_>) -> bool {
 }
 
 fn joined(ctx: &Context<'_>) -> bool {
-    follows(&Side::of(ctx.known.hadr(&ctx.target().name)))
+    follows(Side::of(ctx.known.hadr(&ctx.target().name)))
 }
 
-fn follows(side: &Side) -> bool {
+fn follows(side: Side) -> bool {
     side.role == HadrRole::Standby
         && side.active == Tri::Yes
         && side.connection == HadrConnection::Connected
@@ -210,7 +210,7 @@ fn follow(ctx: &Context<'_>, step_id: &str) -> Step {
         let peer = side.state == HadrState::Peer || pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
         match side.active {
             Tri::No => Judgement::succeeded(format!("{why}: its log does not match"), facts),
-            _ if follows(&side) && peer => Judgement::succeeded(why, facts),
+            _ if follows(side) && peer => Judgement::succeeded(why, facts),
             _ => Judgement::unknown(why, facts),
         }
     });
@@ -233,7 +233,7 @@ pub fn level(ctx: &Context<'_>, id: NodeId, idle: bool, step_id: &str) -> Step {
         let superasync = pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
         match side.active {
             Tri::No => Judgement::failed(why, facts),
-            _ if follows(&side) && (side.state == HadrState::Peer || superasync) && even => {
+            _ if follows(side) && (side.state == HadrState::Peer || superasync) && even => {
                 Judgement::succeeded(format!("{why}, and has everything"), facts)
             }
             _ => Judgement::unknown(format!("{why}{}", if even { "" } else { ", and has not everything" }), facts),
