@@ -219,6 +219,22 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
     fit(vec![give, Step { undo: Some(undo_name), ..rename }])
 }
 
+/// Gives the service address back to the machine that was fenced, when it is powered on again: it came up without.
+pub(crate) fn back(ctx: &Context<'_>) -> Script {
+    let (node, service) = (ctx.other(), &ctx.pair.service);
+    let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
+    match node.platform {
+        // A detached interface cannot ask whether the address is free; before the pivot nobody else has taken it.
+        Platform::Aix => Script::new()
+            .look(vocabulary::aix::mktcpip(service, interface, &service.host_name, address))
+            .look(vocabulary::aix::transient(interface)),
+        // Silence first; one's own address does not answer.
+        Platform::Linux => conflict_probe(address, interface)
+            .look(vocabulary::address_add(address, prefix, interface))
+            .look(vocabulary::arp_announce(address, interface, false, 1)),
+    }
+}
+
 /// Adds a listing of addresses to a batch.
 pub(crate) fn list(batch: &mut Batch) -> usize {
     batch.look(vocabulary::addresses())

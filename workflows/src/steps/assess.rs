@@ -199,7 +199,7 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
 
 /// Offset of the node's clock and its uncertainty, milliseconds: the node's middle against ours; the time that the commands took there
 /// is taken from its own clock and does not count as uncertainty.
-fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
+pub(crate) fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
     let at = |i| read::count(output.at(i)).map(|ns| ns / 1_000_000);
     let (first, last) = (at(first)?, at(last)?);
     let there = last.checked_sub(first)?;
@@ -358,7 +358,7 @@ fn any(answers: impl Iterator<Item = Tri>) -> Tri {
 
 /// Status and identity of the fence device, each asked once. Only a wrong identity forbids to go on; silence is known to be possible,
 /// and must not hold a failover up: nobody waits longer for it than [`device_patience_s`].
-fn device(ctx: &Context<'_>) -> Vec<Step> {
+pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
     let node = ctx.other();
     let patience = device_patience_s(&node.fence);
     let Some(status) = vocabulary::fence(&node.fence, "status") else { return Vec::new() };
