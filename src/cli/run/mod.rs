@@ -74,8 +74,8 @@ enum Which {
 }
 
 impl RunArgs {
-    /// `hamn run failover`
-    pub(super) fn failover() -> Self {
+    /// Without any option.
+    pub(super) fn bare() -> Self {
         Self {
             workflow: Which::Failover,
             target: None,
