@@ -32,6 +32,9 @@ pub mod sync;
 pub mod verify;
 pub mod xcat;
 
+/// Id of the open item that the service runs without a standby.
+pub const UNPROTECTED: &str = "unprotected";
+
 /// How one returns after the pivot. The workflow is not written yet, and what is printed at 3 a.m. must say so.
 pub const FAILBACK: &str = "hamn run failback   # not in this version yet; by hand: docs/after-failover.md";
 

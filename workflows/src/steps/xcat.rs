@@ -47,7 +47,7 @@ fn stop_script(ctx: &Context<'_>, node: &Node) -> Script {
 }
 
 /// Stops and starts xcatd, and waits for its answer: a mere start does nothing for one that hangs.
-fn restart_script(ctx: &Context<'_>, node: &Node) -> Script {
+pub(crate) fn restart_script(ctx: &Context<'_>, node: &Node) -> Script {
     let script = match node.platform {
         Platform::Linux => Script::new().look(vocabulary::control(&ctx.pair.xcat.control, "restart")),
         Platform::Aix => stop_script(ctx, node).look(vocabulary_aix::startsrc("xcatd")),

@@ -3,7 +3,7 @@
 #![allow(missing_docs, reason = "names say it")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use journal_schema::{Channel, DatabaseRole, Fact, RunId, Tri, Verdict};
+use journal_schema::{Channel, DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, RunId, Tri, Verdict};
 use workflows::{
     Action, ActionResult, Command, Context, Judgement, Known, Output, Request, Script, Step, example,
     model::{Fence, Flavour, NodeId, Pair},
@@ -142,6 +142,38 @@ pub fn observed() -> Vec<Fact> {
         },
     ]);
     facts
+}
+
+/// What HADR says on a node.
+pub fn hadr(node: &str, role: HadrRole, active: Tri, state: HadrState, connection: HadrConnection) -> Fact {
+    Fact::Hadr {
+        node: node.into(),
+        role,
+        active,
+        state,
+        connection,
+        since_ms: None,
+        window_end_ms: None,
+        clock_ms: None,
+    }
+}
+
+/// The procedure's pair after a look at it; mn-b is the standby.
+pub fn db2_desk() -> Desk {
+    let mut desk = Desk { pair: example::procedure(), known: Known::default(), request: request() };
+    let about_postgres =
+        |f: &Fact| matches!(f, Fact::Note { .. } | Fact::LogPosition { .. } | Fact::HoldsAddress { .. });
+    let facts: Vec<Fact> = observed().into_iter().filter(|f| !about_postgres(f)).collect();
+    desk.learn(&facts);
+    let address =
+        |node: &str, address: &str, holds| Fact::HoldsAddress { node: node.into(), address: address.into(), holds };
+    desk.learn(&[
+        hadr("mn-a", HadrRole::Primary, Tri::Yes, HadrState::Peer, HadrConnection::Connected),
+        hadr("mn-b", HadrRole::Standby, Tri::Yes, HadrState::Peer, HadrConnection::Connected),
+        address("mn-a", "9.114.47.103", Tri::Yes),
+        address("mn-b", "9.114.47.103", Tri::No),
+    ]);
+    desk
 }
 
 pub const RESTORE_LINE: &str = "0 5 * * * /var/lib/pgsql/bin/pg_restore -d xcatdb -c /tmp/xcatdb";

@@ -3,6 +3,7 @@
 mod golden;
 mod properties;
 mod stories;
+mod table;
 
 use super::{Build, Call, Change, Content, Pair, Reply, Role, Side, State};
 
