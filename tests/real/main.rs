@@ -7,6 +7,7 @@
 mod simulated;
 mod stage;
 
+mod aix;
 mod conformance;
 mod crash;
 mod interrupted;

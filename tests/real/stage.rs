@@ -17,7 +17,7 @@ use lab::hosts::{
 use serde_json::Value;
 
 /// One cluster at a time: each is five machines.
-static TURN: Mutex<()> = Mutex::new(());
+pub(crate) static TURN: Mutex<()> = Mutex::new(());
 /// Longest wait for anything that must happen.
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 /// What the client is acknowledged goes here, on cn01.
@@ -474,6 +474,6 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     env!("CARGO_BIN_EXE_hamn").into()
 }

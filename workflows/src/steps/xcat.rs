@@ -126,7 +126,7 @@ fn configured(ctx: &Context<'_>) -> Vec<Helper> {
 }
 
 /// Two DHCP servers give an address twice, two console servers fight for the consoles, and a name server left behind goes stale.
-fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
+pub(crate) fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
     let name = ctx.other().name.clone();
     let title = format!("stop {} on {name}", helper.name());
     let judge_probe = gone(name.clone(), helper.name());

@@ -40,7 +40,7 @@ pub(super) fn run(home: &str, argv: &[String]) -> i32 {
     let uid = rustix::process::geteuid().as_raw();
     if let Some((owner, group)) = place.owner().filter(|(owner, _)| uid == 0 && *owner != 0) {
         // What root starts belongs to the instance's owner all the same.
-        let error = Command::new("/proc/self/exe")
+        let error = Command::new(crate::hosts::proc().join("self/exe"))
             .args(["standin", super::PROGRAM, home])
             .args(argv)
             .env("HOME", home)
