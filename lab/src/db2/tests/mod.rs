@@ -2,6 +2,7 @@
 
 mod golden;
 mod properties;
+mod read;
 mod stories;
 mod table;
 
