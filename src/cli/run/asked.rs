@@ -4,6 +4,7 @@ use journal_schema::{DatabaseRole, Digest, Fact, Operator, Payload, RunId};
 use workflows::{
     Known, Request, Workflow,
     model::{Flavour, NodeId, Pair},
+    registry,
     table::{AcceptedLoss, Aimed, Stake},
 };
 
@@ -99,17 +100,31 @@ impl Asked<'_> {
             None => None,
         };
         let first = wanted.unwrap_or(NodeId::B);
-        let look = self.look_for(remote, first, run).await;
-        if wanted.is_some() || self.meant(&look.known) == Some(first) {
+        let look = self.look_for(remote, self.workflow, first, run).await;
+        if wanted.is_some() {
             return Ok(Sight { run, target: first, look });
         }
-        let second = self.look_for(remote, first.other(), run).await;
-        if self.meant(&second.known) == Some(first.other()) {
-            return Ok(Sight { run, target: first.other(), look: second });
-        }
-        Err(Trouble::refused("neither machine is seen to be the standby, so it must be said which is to be in service")
+        let meant = match self.meant(&look.known) {
+            None => self.meant(&self.roles(remote, run).await),
+            told => told,
+        };
+        match meant {
+            Some(target) if target == first => Ok(Sight { run, target, look }),
+            Some(target) => Ok(Sight { run, target, look: self.look_for(remote, self.workflow, target, run).await }),
+            None => Err(Trouble::refused(
+                "neither machine is seen to be the standby, so it must be said which is to be in service",
+            )
             .detail(view::facts(pair, &look.known))
-            .next(format!("hamn run {} --target NAME", self.workflow.name)))
+            .next(format!("hamn run {} --target NAME", self.workflow.name))),
+        }
+    }
+
+    /// What a failover would see first: not every workflow looks at the roles of both machines before it knows its target.
+    async fn roles(&self, remote: &dyn Remote, run: RunId) -> Known {
+        match registry::by_name(self.pair().flavour(), "failover") {
+            Some(failover) => self.look_for(remote, &failover, NodeId::B, run).await.known,
+            None => Known::default(),
+        }
     }
 
     /// hamn must not run on the machine that it powers off (trap 10).
@@ -124,14 +139,14 @@ impl Asked<'_> {
             .next(format!("type it on {target}, or on a third machine: hamn run {}", self.workflow.name)))
     }
 
-    async fn look_for(&self, remote: &dyn Remote, target: NodeId, run: RunId) -> Look {
+    async fn look_for(&self, remote: &dyn Remote, workflow: &Workflow, target: NodeId, run: RunId) -> Look {
         let mut known = Known::default();
         if let Some(fact) = self.attestation(target) {
             known.learn(&fact);
         }
         // Whether unknown loss is accepted is asked below, when it is known whether the loss is known.
         let request = self.request(target, true);
-        look(remote, self.pair(), self.workflow, &request, run, known).await
+        look(remote, self.pair(), workflow, &request, run, known).await
     }
 
     fn attestation(&self, target: NodeId) -> Option<Fact> {
