@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
+    thread,
 };
 
 use journal_schema::{Digest, RunId, Seq};
@@ -16,9 +17,9 @@ use serde::Serialize;
 
 use super::{
     StoreError,
-    first::{self, First},
+    first::{self, First, Image, Listed},
     layout::{self, StateDir},
-    ledger::{FirstSeen, Known, Ledger},
+    ledger::{FirstSeen, Known, Ledger, Wanted},
     mirror::{self, Mirror},
 };
 
@@ -135,25 +136,39 @@ pub(super) struct Opened {
     pub(super) repairs: Vec<Repair>,
 }
 
-/// Opens both copies, or the mirror alone. The lock is held.
-pub(super) fn open(dir: &StateDir, with_first: bool) -> Result<Opened, StoreError> {
+/// Opens both copies, or the mirror alone. The lock is held. `wanted` is taken up on the way.
+pub(super) fn open(dir: &StateDir, with_first: bool, wanted: Option<&mut Wanted>) -> Result<Opened, StoreError> {
     let mut repairs = Vec::new();
     for file in first::clear_torn_snapshots(&dir.sled())? {
         repairs.push(Repair::TornSnapshotRemoved { file });
     }
-    let mut ledger = Ledger::examine(dir)?;
+    let image = Image::of(&dir.sled())?;
+    let (ledger, listed) = thread::scope(|scope| {
+        let sled = || list_first(dir);
+        let opening = if with_first && !matches!(image, Image::Large(_)) {
+            thread::Builder::new().name(first::GUARDED.to_owned()).spawn_scoped(scope, sled).ok()
+        } else {
+            None
+        };
+        let ledger = Ledger::examine_for(dir, &image, wanted);
+        let listed = match opening {
+            Some(opening) => Some(opening.join().expect("panics of sled are caught")),
+            None => (with_first && ledger.is_ok()).then(sled),
+        };
+        (ledger, listed)
+    });
+    let mut ledger = ledger?;
     let mut first = None;
-    if with_first {
-        match First::open(&dir.sled()) {
-            Ok(opened) => {
-                if ledger.first != FirstSeen::Absent {
-                    ledger.read_first(&opened, false);
-                }
-                first = Some(opened);
+    match listed {
+        None => {}
+        Some(Ok((opened, listed))) => {
+            if ledger.first != FirstSeen::Absent {
+                ledger.list_first(&opened, listed);
             }
-            Err(full @ StoreError::Full { .. }) => return Err(full),
-            Err(e) => ledger.first_is_broken(e.to_string()),
+            first = Some(opened);
         }
+        Some(Err(full @ StoreError::Full { .. })) => return Err(full),
+        Some(Err(e)) => ledger.first_is_broken(e.to_string()),
     }
     let mirror = settle_mirror(dir, &mut ledger, &mut repairs)?;
     if with_first {
@@ -161,6 +176,15 @@ pub(super) fn open(dir: &StateDir, with_first: bool) -> Result<Opened, StoreErro
     }
     let runs = index(&ledger, &mut repairs);
     Ok(Opened { first, mirror, runs, repairs })
+}
+
+/// Opens sled and lists what it has; what it then said instead.
+type Listing = (First, Result<Vec<Listed>, String>);
+
+fn list_first(dir: &StateDir) -> Result<Listing, StoreError> {
+    let first = First::open(&dir.sled())?;
+    let listed = first.list();
+    Ok((first, listed))
 }
 
 /// Gives the mirror every good record, and takes from it what is none.
