@@ -134,8 +134,14 @@ impl Engine {
             Ok(ledger) => ledger,
             Err(halt) => return self.end(None, halt.ending(false)),
         };
-        let drive =
-            Drive { engine: self, ledger, request: start.request, run: start.run, shaken: AtomicBool::new(false), plans: Plans::default() };
+        let drive = Drive {
+            engine: self,
+            ledger,
+            request: start.request,
+            run: start.run,
+            shaken: AtomicBool::new(false),
+            plans: Plans::default(),
+        };
         let result = async {
             for decision in start.decisions {
                 drive.ledger.write(decision).await?;

@@ -141,7 +141,7 @@ impl Replicator {
     /// Gives the copies `limit` to catch up, trying again at once where there was a pause, and says how far they came.
     pub async fn finish(&self, limit: Duration) -> Vec<Lag> {
         self.log.state.send_modify(|s| s.1 = true);
-        let all = self.log.state.borrow().0;
+        let all = lock(&self.log.frames).len();
         let caught_up = || self.sinks.iter().all(|(lane, _)| lock(lane).acknowledged >= all);
         let _ = time::timeout(limit, async {
             while !caught_up() {

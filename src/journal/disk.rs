@@ -58,7 +58,8 @@ impl GuardedStore {
             // What cannot be read is reported as damage.
             let digested = self.0.digested(run.run).unwrap_or_default();
             let mut state = None;
-            let folded = digested.iter().try_for_each(|(record, digest)| RunState::take_up(&mut state, record, *digest));
+            let folded =
+                digested.iter().try_for_each(|(record, digest)| RunState::take_up(&mut state, record, *digest));
             run.illegal = folded.err().map(|e| e.to_string());
         }
         Ok(report)

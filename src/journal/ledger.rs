@@ -99,9 +99,8 @@ impl Wanted {
         if header.run != self.run || self.astray {
             return;
         }
-        let taken = frame.record().ok().filter(|record| {
-            RunState::take_up(&mut self.state, record, frame.digest()).is_ok()
-        });
+        let taken =
+            frame.record().ok().filter(|record| RunState::take_up(&mut self.state, record, frame.digest()).is_ok());
         match taken {
             Some(record) => self.records.push(record),
             None => self.astray = true,
@@ -147,15 +146,13 @@ pub(super) struct Chain {
 impl Ledger {
     /// Reads the mirror, and searches the first copy's data file without opening it. Writes nothing.
     pub(super) fn examine(dir: &StateDir) -> Result<Self, StoreError> {
-        Self::examine_for(dir, &Image::of(&dir.sled())?, None)
+        let mut ledger = Self::of_mirror(dir, None)?;
+        ledger.carve(dir, &Image::of(&dir.sled())?)?;
+        Ok(ledger)
     }
 
-    /// [`Ledger::examine`] with the first copy's data file as it was, taking up a run on the way.
-    pub(super) fn examine_for(
-        dir: &StateDir,
-        image: &Image,
-        mut wanted: Option<&mut Wanted>,
-    ) -> Result<Self, StoreError> {
+    /// Reads the mirror; a run is taken up on the way.
+    pub(super) fn of_mirror(dir: &StateDir, mut wanted: Option<&mut Wanted>) -> Result<Self, StoreError> {
         let mut records = Records::default();
         let flaws = mirror::scan(&dir.mirror(), |at, header, frame| {
             let known = records.entry((header.run, header.seq, header.prev), frame.digest());
@@ -166,6 +163,12 @@ impl Ledger {
                 }
             }
         })?;
+        Ok(Self { records, flaws, bad_values: Vec::new(), first: FirstSeen::Absent })
+    }
+
+    /// Searches the first copy's data file.
+    pub(super) fn carve(&mut self, dir: &StateDir, image: &Image) -> Result<(), StoreError> {
+        let records = &mut self.records;
         let mut carved: Vec<(Record, Arc<[u8]>)> = Vec::new();
         image
             .carve(
@@ -178,8 +181,8 @@ impl Ledger {
             known.in_first = true;
             known.loose.get_or_insert(frame);
         }
-        let first = if matches!(image, Image::Absent) { FirstSeen::Absent } else { FirstSeen::Carved };
-        Ok(Self { records, flaws, bad_values: Vec::new(), first })
+        self.first = if matches!(image, Image::Absent) { FirstSeen::Absent } else { FirstSeen::Carved };
+        Ok(())
     }
 
     /// Replaces what the search said of the first copy by what sled says of it. Records that only the search found stay known.

@@ -130,9 +130,7 @@ pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, Header, &Frame)) -> Re
                 flaws.damage(at..at + frame.len() as u64);
                 Ok(())
             }
-            Err(version) => {
-                Err(StoreError::Version { detail: format!("{}, offset {at}: {version}", path.display()) })
-            }
+            Err(version) => Err(StoreError::Version { detail: format!("{}, offset {at}: {version}", path.display()) }),
         };
         let mut proven = 0;
         for frame in prove(&window) {

@@ -9,6 +9,7 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
+    sync::mpsc,
     thread,
 };
 
@@ -142,21 +143,7 @@ pub(super) fn open(dir: &StateDir, with_first: bool, wanted: Option<&mut Wanted>
     for file in first::clear_torn_snapshots(&dir.sled())? {
         repairs.push(Repair::TornSnapshotRemoved { file });
     }
-    let image = Image::of(&dir.sled())?;
-    let (ledger, listed) = thread::scope(|scope| {
-        let sled = || list_first(dir);
-        let opening = if with_first && !matches!(image, Image::Large(_)) {
-            thread::Builder::new().name(first::GUARDED.to_owned()).spawn_scoped(scope, sled).ok()
-        } else {
-            None
-        };
-        let ledger = Ledger::examine_for(dir, &image, wanted);
-        let listed = match opening {
-            Some(opening) => Some(opening.join().expect("panics of sled are caught")),
-            None => (with_first && ledger.is_ok()).then(sled),
-        };
-        (ledger, listed)
-    });
+    let (ledger, listed) = read_both(dir, with_first, wanted);
     let mut ledger = ledger?;
     let mut first = None;
     match listed {
@@ -178,13 +165,42 @@ pub(super) fn open(dir: &StateDir, with_first: bool, wanted: Option<&mut Wanted>
     Ok(Opened { first, mirror, runs, repairs })
 }
 
-/// Opens sled and lists what it has; what it then said instead.
-type Listing = (First, Result<Vec<Listed>, String>);
+/// sled, open, and what it has or said instead.
+type Listing = Result<(First, Result<Vec<Listed>, String>), StoreError>;
 
-fn list_first(dir: &StateDir) -> Result<Listing, StoreError> {
-    let first = First::open(&dir.sled())?;
-    let listed = first.list();
-    Ok((first, listed))
+/// Reads the copies side by side: sled is opened as soon as its data file is in memory, while the mirror is read. `None`: sled
+/// was not opened.
+fn read_both(
+    dir: &StateDir,
+    with_first: bool,
+    wanted: Option<&mut Wanted>,
+) -> (Result<Ledger, StoreError>, Option<Listing>) {
+    let list = || {
+        let first = First::open(&dir.sled())?;
+        let listed = first.list();
+        Ok((first, listed))
+    };
+    let (image, as_it_was) = mpsc::channel();
+    thread::scope(|scope| {
+        let opening = move || {
+            let found = Image::of(&dir.sled());
+            let meanwhile = with_first && matches!(found, Ok(Image::Absent | Image::Read(_)));
+            // Nobody waits for it any more if the mirror cannot be read.
+            let _ = image.send(found);
+            meanwhile.then(list)
+        };
+        let opening = thread::Builder::new().name(first::GUARDED.to_owned()).spawn_scoped(scope, opening);
+        let mut ledger = Ledger::of_mirror(dir, wanted);
+        if let Ok(read) = &mut ledger
+            && let Err(e) =
+                as_it_was.recv().expect("the thread sends before it ends").and_then(|image| read.carve(dir, &image))
+        {
+            ledger = Err(e);
+        }
+        let listed = opening.expect("the journal needs two threads").join().expect("panics of sled are caught");
+        let listed = if ledger.is_ok() && with_first { listed.or_else(|| Some(list())) } else { listed };
+        (ledger, listed)
+    })
 }
 
 /// Gives the mirror every good record, and takes from it what is none.

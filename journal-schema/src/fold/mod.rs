@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Digest, End, Fact, FrameError, Frames, OpenItem, Operator, Payload, PlannedStep, Record, Refs, RunId, Seq, TableRow, UnixMillis,
+    Digest, End, Fact, FrameError, Frames, OpenItem, Operator, Payload, PlannedStep, Record, Refs, RunId, Seq,
+    TableRow, UnixMillis,
 };
 
 mod absorb;
