@@ -54,6 +54,62 @@ pub enum DatabaseRole {
     Unknown,
 }
 
+/// Role of a DB2 database in HADR. It is kept on disk: a forced takeover leaves the old primary's as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum HadrRole {
+    /// Not in HADR.
+    Standard,
+    /// Primary.
+    Primary,
+    /// Standby.
+    Standby,
+    /// Could not be told.
+    Unknown,
+}
+
+/// State of HADR as one side reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum HadrState {
+    /// As a primary reports a standby that is not connected.
+    Disconnected,
+    /// The standby reads its own log files.
+    LocalCatchup,
+    /// The standby waits for the primary.
+    RemoteCatchupPending,
+    /// The standby reads the primary's log files.
+    RemoteCatchup,
+    /// The standby has what the primary writes.
+    Peer,
+    /// The connection broke in peer state, and the primary still holds commits back.
+    DisconnectedPeer,
+    /// Could not be told, or HADR does not run.
+    Unknown,
+}
+
+/// Connection of HADR as one side reports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum HadrConnection {
+    /// Up, as far as this side has noticed.
+    Connected,
+    /// Up, and nothing gets through.
+    Congested,
+    /// Down.
+    Disconnected,
+    /// Could not be told, or HADR does not run.
+    Unknown,
+}
+
+/// How a standby of DB2 is permitted to take over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum TakeoverForm {
+    /// Both databases change roles.
+    Plain,
+    /// By force, within the peer window.
+    PeerWindowOnly,
+    /// By force.
+    ByForce,
+}
+
 /// One observed fact. `node` is the node's fixed name in the pair's configuration, never a host name that may have moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
@@ -220,5 +276,49 @@ pub enum Fact {
         key: String,
         /// Value, without secrets.
         value: String,
+    },
+    /// What HADR says on a node.
+    Hadr {
+        /// Node asked.
+        node: String,
+        /// Role as the database keeps it.
+        role: HadrRole,
+        /// Whether the database is active.
+        active: Tri,
+        /// State.
+        state: HadrState,
+        /// Connection.
+        connection: HadrConnection,
+        /// Since when the connection has been so, milliseconds since 1970.
+        since_ms: Option<u64>,
+        /// End of the peer window by the primary's clock, milliseconds since 1970.
+        window_end_ms: Option<u64>,
+        /// The node's own clock at the look, milliseconds since 1970.
+        clock_ms: Option<u64>,
+    },
+    /// A setting of the database, or something else that its configuration says.
+    Setting {
+        /// Node asked.
+        node: String,
+        /// Its name: `HADR_LOCAL_HOST`, `Rollforward pending`.
+        name: String,
+        /// Its value as printed; empty: not set.
+        value: String,
+    },
+    /// The form of takeover that the evidence permits.
+    Permitted {
+        /// The standby.
+        node: String,
+        /// The form.
+        form: TakeoverForm,
+    },
+    /// An image of the database, by the backup's own message.
+    BackupImage {
+        /// Node that holds it.
+        node: String,
+        /// `YYYYMMDDhhmmss`
+        timestamp: String,
+        /// Directory.
+        directory: String,
     },
 }

@@ -11,7 +11,7 @@ mod json;
 mod payload;
 mod record;
 
-pub use fact::{Channel, DatabaseRole, Fact, Power, Tri};
+pub use fact::{Channel, DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, Power, TakeoverForm, Tri};
 pub use fold::{
     Decision, FoldError, HoldsBy, Illegal, OpenTransition, ReadError, RunState, StepState, StepStatus, Stuck,
     TakenTransition, verify_chain,

@@ -13,8 +13,8 @@ use std::{
 
 use common::{golden, shape};
 use journal_schema::{
-    Channel, DatabaseRole, Direction, End, Fact, Frames, Kind, Mode, Payload, Power, Record, RunId, RunState,
-    SchemaVersion, Tri, Verdict,
+    Channel, DatabaseRole, Direction, End, Fact, Frames, HadrConnection, HadrRole, HadrState, Kind, Mode, Payload,
+    Power, Record, RunId, RunState, SchemaVersion, TakeoverForm, Tri, Verdict,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -134,7 +134,16 @@ impl Seen {
             }
             Fact::PowerState { power, .. } => self.see(power),
             Fact::Database { role, .. } => self.see(role),
+            Fact::Hadr { role, active, state, connection, .. } => {
+                self.see(role);
+                self.see(active);
+                self.see(state);
+                self.see(connection);
+            }
+            Fact::Permitted { form, .. } => self.see(form),
             Fact::Identity { .. }
+            | Fact::Setting { .. }
+            | Fact::BackupImage { .. }
             | Fact::ClockOffset { .. }
             | Fact::FenceIdentity { .. }
             | Fact::LogPosition { .. }
@@ -170,6 +179,10 @@ fn every_value_of_every_enum_is_in_it() {
     seen.assert_all::<Channel>();
     seen.assert_all::<Power>();
     seen.assert_all::<DatabaseRole>();
+    seen.assert_all::<HadrRole>();
+    seen.assert_all::<HadrState>();
+    seen.assert_all::<HadrConnection>();
+    seen.assert_all::<TakeoverForm>();
 }
 
 #[test]

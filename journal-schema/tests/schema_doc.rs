@@ -13,8 +13,8 @@ use std::{
 
 use common::{golden, once, operator, refs, row, shape};
 use journal_schema::{
-    Channel, DatabaseRole, Direction, End, Fact, Kind, MAGIC, MAX_BODY, Mode, OVERHEAD, OpenItem, Payload, Power,
-    Record, SchemaVersion, Tri, Verdict,
+    Channel, DatabaseRole, Direction, End, Fact, HadrConnection, HadrRole, HadrState, Kind, MAGIC, MAX_BODY, Mode,
+    OVERHEAD, OpenItem, Payload, Power, Record, SchemaVersion, TakeoverForm, Tri, Verdict,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -51,6 +51,10 @@ fn tables() -> String {
     values("Channel", shape::variants::<Channel>());
     values("Power", shape::variants::<Power>());
     values("DatabaseRole", shape::variants::<DatabaseRole>());
+    values("HadrRole", shape::variants::<HadrRole>());
+    values("HadrState", shape::variants::<HadrState>());
+    values("HadrConnection", shape::variants::<HadrConnection>());
+    values("TakeoverForm", shape::variants::<TakeoverForm>());
     text += "\n### Structures\n\n| type | fields, in order |\n|---|---|\n";
     let mut structure = |name: &str, fields: Vec<String>| writeln!(text, "| {name} | {} |", fields.join(", ")).unwrap();
     structure("Record", shape::fields::<Record>(&records[0], false));

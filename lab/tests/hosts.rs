@@ -192,6 +192,10 @@ fn pair_boots_replicates_and_leaves_nothing() {
     });
     let position = t.ok(Machine::Mn2, vocabulary::psql(pg, "postgres", vocabulary::sql::STANDBY_POSITION));
     assert_eq!(position.split('|').nth(4), Some("streaming"), "{position}");
+    let position: Vec<&str> = position.split('|').collect();
+    assert_eq!(position.len(), 7, "{position:?}");
+    let [contact, now, checkpoint] = [3, 5, 6].map(|i| position[i].parse::<u64>().unwrap());
+    assert!(checkpoint <= contact && contact <= now, "{position:?}");
     let nodes = t.ok(Machine::Mn2, vocabulary::psql(pg, DATABASE, vocabulary::sql::CLUSTER_NODES));
     assert_eq!(nodes, (COMPUTE_NODES + 1).to_string());
     assert_eq!(t.ok(Machine::Mn2, vocabulary::psql(pg, "postgres", vocabulary::sql::LISTEN)), "*");

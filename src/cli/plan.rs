@@ -30,6 +30,7 @@ pub(super) fn call(globals: &Globals, args: &PlanArgs) -> Outcome {
     let request = Request {
         target: target::target(&config, args.target.as_deref())?,
         accept_unknown_loss: false,
+        accept_loss: None,
         operator: operator.name,
         host: operator.host,
     };

@@ -82,6 +82,13 @@ impl Life {
 #[derive(Debug, Clone, Default)]
 pub struct Jobs(BTreeMap<(Place, Token), Standing>);
 
+impl Jobs {
+    /// Tokens of the jobs that ran to their end, wherever.
+    pub fn ended(&self) -> impl Iterator<Item = &Token> {
+        self.0.iter().filter(|(_, standing)| matches!(standing, Standing::Finished(_))).map(|((_, token), _)| token)
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Standing {
     Finished(Output),

@@ -1,6 +1,8 @@
 //! Evidence in words.
 
-use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri};
+use journal_schema::{
+    Channel, DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, Power, TakeoverForm, Tri, UnixMillis,
+};
 
 use super::time::{duration, timestamp};
 
@@ -14,6 +16,47 @@ fn tri(answer: Tri, yes: &'static str, no: &'static str) -> &'static str {
 
 fn or_unknown<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "unknown".into(), |v| v.to_string())
+}
+
+/// A role of HADR.
+fn hadr_role(role: HadrRole) -> &'static str {
+    match role {
+        HadrRole::Standard => "standard",
+        HadrRole::Primary => "primary",
+        HadrRole::Standby => "standby",
+        HadrRole::Unknown => "unknown",
+    }
+}
+
+/// A state of HADR, as DB2 calls it.
+fn hadr_state(state: HadrState) -> &'static str {
+    match state {
+        HadrState::Disconnected => "disconnected",
+        HadrState::LocalCatchup => "local catchup",
+        HadrState::RemoteCatchupPending => "remote catchup pending",
+        HadrState::RemoteCatchup => "remote catchup",
+        HadrState::Peer => "peer",
+        HadrState::DisconnectedPeer => "disconnected peer",
+        HadrState::Unknown => "unknown",
+    }
+}
+
+fn hadr_connection(connection: HadrConnection) -> &'static str {
+    match connection {
+        HadrConnection::Connected => "connected",
+        HadrConnection::Congested => "congested",
+        HadrConnection::Disconnected => "disconnected",
+        HadrConnection::Unknown => "unknown",
+    }
+}
+
+/// A form of takeover, in words.
+fn takeover(form: TakeoverForm) -> &'static str {
+    match form {
+        TakeoverForm::Plain => "both databases change roles, nothing is lost",
+        TakeoverForm::PeerWindowOnly => "by force within the peer window, nothing is lost",
+        TakeoverForm::ByForce => "by force",
+    }
 }
 
 /// One line without its end. What was not observed says so.
@@ -56,7 +99,7 @@ pub fn fact(fact: &Fact) -> String {
         Fact::LogPosition { node, written, received, replayed, last_commit_ms, last_message_ms } => {
             let times = [("last commit", last_commit_ms), ("last message", last_message_ms)]
                 .into_iter()
-                .filter_map(|(what, ms)| ms.map(|ms| format!(", {what} {}", timestamp(journal_schema::UnixMillis(ms)))))
+                .filter_map(|(what, ms)| ms.map(|ms| format!(", {what} {}", timestamp(UnixMillis(ms)))))
                 .collect::<String>();
             match written {
                 Some(written) => format!("{node}: log written to {written}{times}"),
@@ -106,7 +149,22 @@ pub fn fact(fact: &Fact) -> String {
         },
         Fact::Claimed { node, claim } if claim.is_empty() => format!("{node}: claimed by nobody"),
         Fact::Claimed { node, claim } => format!("{node}: claimed: {claim}"),
+        Fact::Note { node, key, value } if key == workflows::steps::assess::CHECKPOINT => {
+            let when = value.parse().map(|ms| timestamp(UnixMillis(ms)));
+            format!("{node}: {key} {}", when.unwrap_or_else(|_| value.clone()))
+        }
         Fact::Note { node, key, value } if node.is_empty() => format!("{key}: {value}"),
         Fact::Note { node, key, value } => format!("{node}: {key}: {value}"),
+        Fact::Hadr { node, role, active, state, connection, window_end_ms, .. } => {
+            let end =
+                window_end_ms.map_or_else(String::new, |ms| format!(", peer window to {}", timestamp(UnixMillis(ms))));
+            let (role, state, connection) = (hadr_role(*role), hadr_state(*state), hadr_connection(*connection));
+            let active = tri(*active, "active", "not active");
+            format!("{node}: HADR {role}, {active}, state {state}, connection {connection}{end}")
+        }
+        Fact::Setting { node, name, value } if value.is_empty() => format!("{node}: {name} is not set"),
+        Fact::Setting { node, name, value } => format!("{node}: {name} = {value}"),
+        Fact::Permitted { node, form } => format!("{node} may take over: {}", takeover(*form)),
+        Fact::BackupImage { node, timestamp, directory } => format!("{node}: image {timestamp} in {directory}"),
     }
 }

@@ -338,6 +338,14 @@ impl Stage {
         assert!(found.ok() && found.stdout.contains("ip=10.77.0.177"), "{found:?}");
     }
 
+    /// The standby's receiver gives a silent primary up, after seconds instead of a minute.
+    pub(crate) fn standby_notices(&self) {
+        let ask = |sql| self.lab.sql(Machine::Mn2, "postgres", sql).unwrap_or_else(|e| panic!("{e}"));
+        ask("ALTER SYSTEM SET wal_receiver_timeout = '1s'");
+        ask("SELECT pg_reload_conf()");
+        until("the end of the standby's receiver", || ask("SELECT count(*) FROM pg_stat_wal_receiver") == "0");
+    }
+
     /// Switches a machine off as if its power had failed.
     pub(crate) fn power_off(&self, machine: Machine) {
         self.lab.power(machine, PowerAction::Off).unwrap_or_else(|e| panic!("{e}"));

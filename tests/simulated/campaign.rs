@@ -20,14 +20,14 @@ use crate::stage::{Do, Ink, Script, Stage, story};
 
 /// A workflow in a situation.
 #[derive(Clone)]
-struct Case {
-    name: &'static str,
-    workflow: Arc<Workflow>,
-    pair: Arc<Pair>,
-    world: World,
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) pair: Arc<Pair>,
+    pub(crate) world: World,
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let pair = Arc::new(lab::sample::pair());
     let case = |name, workflow: &str, prepare: fn(&mut World)| {
         let mut world = World::healthy(&pair);
@@ -57,8 +57,8 @@ pub(crate) enum Came {
 }
 
 /// Programs follow each other until the run has ended; a stopped run is taken up three times, because an operator would.
-fn carry_through(stage: &Stage) -> Came {
-    let mut ending = stage.program(Do::Start);
+pub(crate) fn carry_through(stage: &Stage) -> Came {
+    let mut ending = stage.program(if stage.begun() { Do::Resume } else { Do::Start });
     let mut stops = 0;
     for _ in 0..24 {
         match ending {
@@ -100,15 +100,15 @@ fn run(case: &Case, script: Script) -> (Stage, Came) {
 }
 
 /// What the uninterrupted run gives.
-struct Reference {
+pub(crate) struct Reference {
     end: EndState,
-    calls: u64,
-    commits: u64,
+    pub(crate) calls: u64,
+    pub(crate) commits: u64,
     items: usize,
     effects: BTreeMap<String, u32>,
 }
 
-fn reference(case: &Case) -> Reference {
+pub(crate) fn reference(case: &Case) -> Reference {
     let (stage, came) = run(case, Script::default());
     let story = story(&stage.records());
     assert_eq!(came, Came::Done, "{}: the uninterrupted run\n{story}", case.name);
@@ -125,7 +125,13 @@ fn reference(case: &Case) -> Reference {
 }
 
 /// A history must end as the uninterrupted run does, or stop; break no invariant; and do nothing once-only twice.
-fn check(case: &Case, reference: &Reference, script: &Script, stage: &Stage, came: &Came) -> Result<(), String> {
+pub(crate) fn check(
+    case: &Case,
+    reference: &Reference,
+    script: &Script,
+    stage: &Stage,
+    came: &Came,
+) -> Result<(), String> {
     let scene = stage.scene.lock().unwrap();
     let fail =
         |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n{}", case.name, story(&stage.records())));
@@ -135,6 +141,10 @@ fn check(case: &Case, reference: &Reference, script: &Script, stage: &Stage, cam
     }
     if !scene.world.complaints().is_empty() {
         return fail(format!("complaints: {:?}", scene.world.complaints()));
+    }
+    let untold = crate::silence::untold(&stage.records(), &scene.jobs);
+    if !untold.is_empty() {
+        return fail(format!("said to have started nothing: {untold:?}"));
     }
     let promotions =
         |e: &BTreeMap<String, u32>| e.iter().filter(|(k, _)| k.starts_with("promote")).map(|(_, n)| *n).sum::<u32>();

@@ -5,5 +5,7 @@
 #![allow(clippy::similar_names, reason = "a case and what came of it")]
 #![allow(clippy::format_collect, reason = "texts for the eye, built once")]
 
+mod bound;
 mod campaign;
+mod silence;
 mod stage;

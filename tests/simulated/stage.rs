@@ -4,7 +4,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
 };
@@ -35,10 +35,15 @@ pub(crate) enum Ink {
 pub(crate) struct Script {
     pub(crate) calls: Vec<(u64, Mishap)>,
     pub(crate) commits: Vec<(u64, Ink)>,
+    /// While set, no place is reached.
+    pub(crate) silent: Arc<AtomicBool>,
 }
 
 impl Fate for Script {
     fn call(&self, n: u64) -> Option<Mishap> {
+        if self.silent.load(Ordering::Relaxed) {
+            return Some(Mishap::Refuse);
+        }
         self.calls.iter().find(|(at, _)| *at == n).map(|(_, m)| *m)
     }
 }
@@ -187,6 +192,7 @@ impl Stage {
                 request: Request {
                     target: self.target,
                     accept_unknown_loss: true,
+                    accept_loss: None,
                     operator: "root".into(),
                     host: "admin".into(),
                 },
@@ -215,7 +221,7 @@ impl Stage {
 }
 
 /// Nothing in the simulated world waits for anything but death, so one poll tells.
-fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
+pub(crate) fn poll_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,

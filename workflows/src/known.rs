@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri};
+use journal_schema::{Channel, DatabaseRole, Fact, Power, TakeoverForm, Tri};
 
 use crate::model::{NodeId, Pair};
 
@@ -39,6 +39,10 @@ impl Known {
             Fact::LossBound { .. } => (&String::new(), "loss".into()),
             Fact::Claimed { node, .. } => (node, "claimed".into()),
             Fact::Note { node, key, .. } => (node, format!("note {key}")),
+            Fact::Hadr { node, .. } => (node, "hadr".into()),
+            Fact::Setting { node, name, .. } => (node, format!("setting {name}")),
+            Fact::Permitted { node, .. } => (node, "permitted".into()),
+            Fact::BackupImage { node, .. } => (node, "image".into()),
         };
         self.facts.insert((node.clone(), key), fact.clone());
     }
@@ -158,6 +162,43 @@ impl Known {
     pub fn note(&self, node: &str, key: &str) -> Option<&str> {
         match self.get(node, &format!("note {key}")) {
             Some(Fact::Note { value, .. }) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The fact [`Fact::Hadr`] of a node.
+    pub fn hadr(&self, node: &str) -> Option<&Fact> {
+        self.get(node, "hadr")
+    }
+
+    /// A setting of a node's database; `None`: not seen; empty: not set.
+    pub fn setting(&self, node: &str, name: &str) -> Option<&str> {
+        match self.get(node, &format!("setting {name}")) {
+            Some(Fact::Setting { value, .. }) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The form of takeover that was permitted last.
+    pub fn permitted(&self, node: &str) -> Option<TakeoverForm> {
+        match self.get(node, "permitted") {
+            Some(Fact::Permitted { form, .. }) => Some(*form),
+            _ => None,
+        }
+    }
+
+    /// Image of the database on a node: timestamp, directory.
+    pub fn image(&self, node: &str) -> Option<(&str, &str)> {
+        match self.get(node, "image") {
+            Some(Fact::BackupImage { timestamp, directory, .. }) => Some((timestamp, directory)),
+            _ => None,
+        }
+    }
+
+    /// Offset of a node's clock against ours and its uncertainty, milliseconds.
+    pub fn clock(&self, node: &str) -> Option<(i64, u64)> {
+        match self.get(node, "clock") {
+            Some(Fact::ClockOffset { offset_ms, error_ms, .. }) => Some((*offset_ms, *error_ms)),
             _ => None,
         }
     }

@@ -2,9 +2,11 @@
 //!
 //! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
 
+pub mod db2;
 pub mod diagram;
 pub mod example;
 pub mod failover;
+pub mod host;
 pub mod known;
 mod listing;
 pub mod model;
@@ -24,3 +26,4 @@ pub use plan::Plan;
 pub use script::{Action, ActionResult, Command, Output, Script, Stdin};
 pub use step::{Judgement, Observed, Place, Step};
 pub use table::{Context, Guard, Request, Row, Workflow};
+pub use vocabulary::{aix as vocabulary_aix, nim as vocabulary_nim};

@@ -4,6 +4,7 @@
 use crate::{
     quote::words,
     script::{Action, Command, Script, Stdin, StdinPart},
+    vocabulary::db2,
 };
 
 impl Script {
@@ -33,8 +34,32 @@ fn line(action: &Action) -> String {
     }
 }
 
+/// A call of DB2 as one would type it as the instance's owner.
+fn db2_call(call: db2::Call<'_>) -> String {
+    match call {
+        db2::Call::Group(statements) => {
+            let lines: Vec<String> = statements
+                .iter()
+                .map(|s| match s.strip_prefix('-') {
+                    Some(may_fail) => format!("db2 {may_fail} || :"),
+                    None => format!("db2 {s}"),
+                })
+                .collect();
+            format!("{}; db2 TERMINATE", lines.join("; "))
+        }
+        db2::Call::Tool(argv) => words(argv).unwrap_or_default(),
+        db2::Call::Applications => "db2 LIST APPLICATIONS   # none".into(),
+        db2::Call::RoleIs(database, roles) => {
+            format!("db2 GET DB CFG FOR {database}   # only if its role is {}", roles.join(" or "))
+        }
+    }
+}
+
 fn call(command: &Command) -> String {
     let mut text = String::new();
+    if let (Some(call), Some(user)) = (db2::call(command), &command.user) {
+        return format!("[{user}] {}", db2_call(call));
+    }
     if let Some(user) = &command.user {
         text.push_str(&format!("[{user}] "));
     }

@@ -18,10 +18,23 @@ pub struct Request {
     pub target: NodeId,
     /// The consented loss: `true` only if the operator typed the stronger consent for an unknown bound.
     pub accept_unknown_loss: bool,
+    /// The bound of a loss that was shown and that the operator typed the consent for; `None`: nothing may be lost knowingly, which is
+    /// how runs of before this field read.
+    #[serde(default)]
+    pub accept_loss: Option<AcceptedLoss>,
     /// Name of the person, for claims.
     pub operator: String,
     /// Host that runs hamn, for claims.
     pub host: String,
+}
+
+/// A bound of a loss as it was shown. What is not known of it is accepted by [`Request::accept_unknown_loss`] only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedLoss {
+    /// Bytes of database log.
+    pub bytes: Option<u64>,
+    /// Milliseconds of commits, at the moment of the question: it grows until the old primary is fenced.
+    pub millis: Option<u64>,
 }
 
 /// What a plan or a guard may look at.

@@ -281,8 +281,8 @@ fn what_forbids_a_takeover() {
         (&informed, standby().says("pg_is_in_recovery", ran(2, "", socket)), Verdict::Failed, "is down"),
         (&informed, role("recovering\n"), Verdict::Unknown, "not known"),
         (&informed, position("||||||\n"), Verdict::Unknown, "could not be read"),
-        (&informed, position("|||||1768478461000\n"), Verdict::Failed, "never received anything"),
-        (&informed, position("0|0||||1768478461000\n"), Verdict::Failed, "never received anything"),
+        (&informed, position("|||||1768478461000|\n"), Verdict::Failed, "never received anything"),
+        (&informed, position("0|0||||1768478461000|\n"), Verdict::Failed, "never received anything"),
         (&with(&[own("9")]), standby(), Verdict::Failed, "not copies of each other"),
         (
             &with(&[Fact::ClusterNodes { node: "mn-b".into(), count: 10 }]),
@@ -353,11 +353,15 @@ fn widowed() -> Desk {
 #[test]
 fn t30_what_may_be_lost_is_known_or_accepted() {
     let dead = |text: &str| standby().says("pg_last_wal_receive_lsn", ok(text));
-    let silent = dead("50331808|50331808|1768478448000|||1768478461000\n");
+    let silent = dead("50331808|50331808|1768478448000|||1768478461000|\n");
     let judgement = weigh("failover", &widowed(), &silent);
-    is(&judgement, Verdict::Succeeded, "unknown number of bytes of database log and 13.000 s");
-    assert_eq!(learned(&judgement).loss(), (None, Some(13_000)));
-    let nothing = dead("50331808|50331808||||1768478461000\n");
+    is(&judgement, Verdict::Succeeded, "unknown number of bytes of database log and 18.000 s");
+    assert_eq!(learned(&judgement).loss(), (None, Some(18_000)));
+    let idle = dead("50331808|50331808||||1768478461000|1768478400000\n");
+    let judgement = weigh("failover", &widowed(), &idle);
+    is(&judgement, Verdict::Succeeded, "66.000 s");
+    assert_eq!(learned(&judgement).note("mn-b", "last checkpoint"), Some("1768478400000"));
+    let nothing = dead("50331808|50331808||||1768478461000|\n");
     let judgement = weigh("failover", &widowed(), &nothing);
     is(&judgement, Verdict::Failed, "not accepted");
     assert_eq!(learned(&judgement).loss(), (None, None));
@@ -365,6 +369,31 @@ fn t30_what_may_be_lost_is_known_or_accepted() {
     desk.request.accept_unknown_loss = true;
     is(&weigh("failover", &desk, &nothing), Verdict::Succeeded, "can take over");
     is(&weigh("switchover", &desk, &nothing), Verdict::Unknown, "claim");
+}
+
+/// Nothing is lost where commits wait for the standby, and it is this one that they wait for.
+#[test]
+fn t30_synchronous_is_only_who_is_alone() {
+    let behind =
+        standby().says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000||streaming|1768478461000|\n"));
+    for (streaming, synchronous, expected) in
+        [("1", "1", (Some(0), Some(0))), ("2", "1", (Some(200), Some(6_000))), ("1", "0", (Some(200), Some(6_000)))]
+    {
+        let mut desk = Desk::informed();
+        let note =
+            |key: &str, n: &str| Fact::Note { node: "mn-a".into(), key: format!("{key} standbys"), value: n.into() };
+        desk.learn(&[note("streaming", streaming), note("synchronous", synchronous)]);
+        desk.learn(&[Fact::LogPosition {
+            node: "mn-a".into(),
+            written: Some(50_332_008),
+            received: None,
+            replayed: None,
+            last_commit_ms: None,
+            last_message_ms: None,
+        }]);
+        let judgement = weigh("failover", &desk, &behind);
+        assert_eq!(learned(&judgement).loss(), expected, "{streaming} stream, {synchronous} are waited for");
+    }
 }
 
 #[test]
@@ -376,7 +405,7 @@ fn a_switchover_needs_two_that_are_well() {
     };
     let note = |n: &str| Fact::Note { node: "mn-a".into(), key: "streaming standbys".into(), value: n.into() };
     let role = |role| Fact::Database { node: "mn-a".into(), role, system_id: common::SYSTEM.into(), timeline: 1 };
-    let lag = standby().says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000|||1768478461000\n"));
+    let lag = standby().says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000|||1768478461000|\n"));
     for (desk, machine, why) in [
         (Desk::informed(), lag, "does not stream"),
         (with(&[note("0")]), standby(), "no standby"),

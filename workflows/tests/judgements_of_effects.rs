@@ -220,7 +220,7 @@ fn a_switch_waits_until_the_standby_has_everything() {
     let at = |n: u64| {
         looked(
             &compare,
-            &standby().says("pg_last_wal_receive_lsn", ok(&format!("{n}|{n}|1768478460000|||1768478461000\n"))),
+            &standby().says("pg_last_wal_receive_lsn", ok(&format!("{n}|{n}|1768478460000|||1768478461000|\n"))),
         )
     };
     let judgement = at(50_331_808);

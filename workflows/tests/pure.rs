@@ -13,36 +13,56 @@ use workflows::steps::{
 
 const NOW: u64 = 1_768_478_461_000;
 
+/// How far clocks may be apart.
+const CLOCKS: u64 = 5_000;
+
 fn position(
     received: Option<u64>,
     replayed: Option<u64>,
     commit: Option<u64>,
-    message: Option<u64>,
+    contact: Option<u64>,
     streaming: bool,
 ) -> StandbyPosition {
-    StandbyPosition { received, replayed, last_commit_ms: commit, last_message_ms: message, streaming, now_ms: NOW }
+    StandbyPosition {
+        received,
+        replayed,
+        last_commit_ms: commit,
+        last_message_ms: contact,
+        last_checkpoint_ms: None,
+        streaming,
+        now_ms: NOW,
+    }
 }
 
-/// Primary: silent or its position. Standby: streaming or not, last commit or none, last message or none. Synchronous or not.
+fn with_checkpoint(standby: StandbyPosition, ago: u64) -> StandbyPosition {
+    StandbyPosition { last_checkpoint_ms: Some(NOW - ago), ..standby }
+}
+
+/// Primary: silent or its position. Standby: streaming or not; last contact, commit, checkpoint known or not. Synchronous or not.
 #[test]
 fn t30_the_matrix_of_the_loss_bound() {
-    let (at, commit, message) = (Some(1_000_u64), Some(NOW - 9_000), Some(NOW - 500));
-    let view = |written, standby, synchronous| View { written, standby, synchronous };
+    let (at, commit, contact) = (Some(1_000_u64), Some(NOW - 9_000), Some(NOW - 500));
+    let view = |written, standby, synchronous| View { written, standby, synchronous, clocks_ms: CLOCKS };
     for (view, expected, what) in [
-        (view(Some(1_000), position(at, at, commit, message, true), Tri::No), (Some(0), Some(0)), "alive, equal"),
+        (view(Some(1_000), position(at, at, commit, contact, true), Tri::No), (Some(0), Some(0)), "alive, equal"),
         (
-            view(Some(1_500), position(at, at, commit, message, true), Tri::No),
-            (Some(500), Some(9_000)),
-            "alive, behind",
+            view(Some(1_500), position(at, at, commit, contact, true), Tri::No),
+            (Some(500), Some(500)),
+            "alive, behind since the last contact",
         ),
         (
-            view(Some(1_500), position(at, at, commit, message, true), Tri::Yes),
+            view(Some(1_500), position(at, at, commit, None, true), Tri::No),
+            (Some(500), Some(14_000)),
+            "alive, behind, and more was left to send at each message",
+        ),
+        (
+            view(Some(1_500), position(at, at, commit, contact, true), Tri::Yes),
             (Some(0), Some(0)),
             "synchronous and streaming",
         ),
         (
             view(Some(1_500), position(at, at, commit, None, false), Tri::Yes),
-            (Some(500), Some(9_000)),
+            (Some(500), Some(14_000)),
             "synchronous, but no stream",
         ),
         (
@@ -52,27 +72,61 @@ fn t30_the_matrix_of_the_loss_bound() {
         ),
         (
             view(Some(1_500), position(Some(1_000), Some(1_200), commit, None, false), Tri::No),
-            (Some(300), Some(9_000)),
+            (Some(300), Some(14_000)),
             "replayed from an archive",
         ),
         (view(Some(1_500), position(None, None, None, None, false), Tri::No), (None, None), "never received"),
-        (view(None, position(at, at, commit, None, false), Tri::Unknown), (None, Some(9_000)), "dead"),
+        (view(None, position(at, at, commit, None, false), Tri::Unknown), (None, Some(14_000)), "dead"),
         (
-            view(None, position(at, at, commit, message, true), Tri::Unknown),
-            (None, Some(9_000)),
-            "dead a moment ago: the commit bounds it, not the heartbeat",
+            view(None, position(at, at, commit, contact, true), Tri::Unknown),
+            (None, Some(500)),
+            "dead a moment ago: nothing was left to send then",
         ),
         (
-            view(None, position(at, at, None, message, true), Tri::Unknown),
+            view(None, position(at, at, None, contact, true), Tri::Unknown),
             (None, Some(500)),
             "dead, nothing replayed since the start",
         ),
-        (view(None, position(Some(1_500), at, None, message, true), Tri::Unknown), (None, None), "dead, replay waits"),
+        (
+            view(None, position(Some(1_500), at, None, contact, true), Tri::Unknown),
+            (None, Some(500)),
+            "dead, replay waits: what is received is not lost",
+        ),
         (view(None, position(at, at, None, None, false), Tri::Unknown), (None, None), "dead, nothing known"),
         (
+            view(None, with_checkpoint(position(at, at, None, None, false), 60_000), Tri::Unknown),
+            (None, Some(65_000)),
+            "dead, the receiver has ended, nothing replayed since the start: the checkpoint is left",
+        ),
+        (
+            view(None, with_checkpoint(position(at, at, commit, None, false), 60_000), Tri::Unknown),
+            (None, Some(14_000)),
+            "the younger of commit and checkpoint",
+        ),
+        (
+            view(None, with_checkpoint(position(at, at, commit, None, false), 1_000), Tri::Unknown),
+            (None, Some(6_000)),
+            "the younger of commit and checkpoint",
+        ),
+        (
             view(None, position(at, at, Some(NOW + 2_000), None, false), Tri::Unknown),
+            (None, Some(3_000)),
+            "a commit of the future, as far as clocks may differ",
+        ),
+        (
+            view(None, position(at, at, Some(NOW + 5_001), None, false), Tri::Unknown),
             (None, None),
-            "a commit of the future: clocks",
+            "a commit of a future too far: clocks",
+        ),
+        (
+            view(None, with_checkpoint(position(at, at, Some(NOW + 5_001), None, false), 60_000), Tri::Unknown),
+            (None, None),
+            "the same clock wrote the checkpoint",
+        ),
+        (
+            view(None, position(at, at, Some(NOW + 5_001), contact, true), Tri::Unknown),
+            (None, Some(500)),
+            "the contact bears the standby's own clock where it is the older",
         ),
         (
             view(None, position(at, at, commit, None, true), Tri::Yes),
@@ -186,10 +240,10 @@ fn positions_are_read() {
     for bad in ["", "0", "0/", "/0", "0/xyz", "123456789/0"] {
         assert_eq!(read::lsn(bad), None, "{bad}");
     }
-    let row = common::ok("50331808|50331808||1768478460900|streaming|1768478461000\n");
+    let row = common::ok("50331808|50331808||1768478460900|streaming|1768478461000|1768478400000\n");
     let position = read::standby_position(&row).unwrap();
     assert_eq!((position.end(), position.last_commit_ms, position.streaming), (Some(50_331_808), None, true));
-    for bad in ["", "1|2|3|4|streaming\n", "1|2|x|4||5\n", "1|2|3|4||\n", "1|2|3|4||5\n1|2|3|4||5\n"] {
+    for bad in ["", "1|2|3|4|streaming|5\n", "1|2|x|4||5|6\n", "1|2|3|4|||6\n", "1|2|3|4||5|6\n1|2|3|4||5|6\n"] {
         assert_eq!(read::standby_position(&common::ok(bad)), None, "{bad}");
     }
 }

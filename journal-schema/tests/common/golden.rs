@@ -1,8 +1,8 @@
 //! The runs of the golden file: every payload, every fact, every value of every enum, in runs that fold.
 
 use journal_schema::{
-    Attempt, Channel, DatabaseRole, Digest, Direction, End, Fact, OpenItem, Payload, Power, Record, RunId, Tri,
-    UnixMillis, Verdict,
+    Attempt, Channel, DatabaseRole, Digest, Direction, End, Fact, HadrConnection, HadrRole, HadrState, OpenItem,
+    Payload, Power, Record, RunId, TakeoverForm, Tri, UnixMillis, Verdict,
 };
 
 use super::{
@@ -69,6 +69,45 @@ pub fn facts() -> Vec<Fact> {
         Fact::Attested { node: node(), by: "erika".into(), text: "I pulled both cords — größte Vorsicht".into() },
         Fact::Claimed { node: node(), claim: String::new() },
         Fact::Note { node: String::new(), key: "kernel".into(), value: "6.1 \"x\" \\ \u{1F5A7}".into() },
+    ]);
+    facts.extend(facts_of_db2());
+    facts
+}
+
+fn facts_of_db2() -> Vec<Fact> {
+    let node = || MN1.to_owned();
+    let hadr = |role, state, connection| Fact::Hadr {
+        node: node(),
+        role,
+        active: Tri::Yes,
+        state,
+        connection,
+        since_ms: Some(1_281_011_580_000),
+        window_end_ms: None,
+        clock_ms: Some(1_281_016_200_123),
+    };
+    let up = HadrConnection::Connected;
+    let mut facts: Vec<Fact> = [HadrRole::Standard, HadrRole::Primary, HadrRole::Standby, HadrRole::Unknown]
+        .map(|role| hadr(role, HadrState::Peer, up))
+        .into();
+    let states = [
+        HadrState::Disconnected,
+        HadrState::LocalCatchup,
+        HadrState::RemoteCatchupPending,
+        HadrState::RemoteCatchup,
+        HadrState::Peer,
+        HadrState::DisconnectedPeer,
+        HadrState::Unknown,
+    ];
+    facts.extend(states.map(|state| hadr(HadrRole::Standby, state, up)));
+    let connections = [up, HadrConnection::Congested, HadrConnection::Disconnected, HadrConnection::Unknown];
+    facts.extend(connections.map(|connection| hadr(HadrRole::Standby, HadrState::Peer, connection)));
+    for form in [TakeoverForm::Plain, TakeoverForm::PeerWindowOnly, TakeoverForm::ByForce] {
+        facts.push(Fact::Permitted { node: node(), form });
+    }
+    facts.extend([
+        Fact::Setting { node: node(), name: "HADR_TARGET_LIST".into(), value: String::new() },
+        Fact::BackupImage { node: node(), timestamp: "20100805161232".into(), directory: "/var/lib/db2/backup".into() },
     ]);
     facts
 }

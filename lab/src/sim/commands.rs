@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use workflows::{Command, Place, model::NodeId};
+use workflows::{
+    Command, Place,
+    model::{Database, NodeId},
+};
 
 use super::{Ran, World};
 use crate::xcat::{self, Helper};
@@ -84,14 +87,28 @@ impl World {
     fn on_node(&mut self, id: NodeId, command: &Command) -> Option<Ran> {
         let fixed = self.fixed.clone();
         let argv: Vec<&str> = command.argv.iter().map(String::as_str).collect();
-        if let Some(action) = controls(&fixed.pair.postgres().control, &command.argv) {
+        if let Database::Postgres(pg) = &fixed.pair.database
+            && let Some(action) = controls(&pg.control, &command.argv)
+        {
             return Some(self.control_database(id, action));
         }
         if let Some(action) = controls(&fixed.pair.xcat.control, &command.argv) {
             return Some(self.xcat(id, "xcatd", &[action], &command.env));
         }
         let (directory, name) = argv[0].rsplit_once('/').unwrap_or(("", argv[0]));
-        if directory == fixed.pair.postgres().bin_dir {
+        if self.db2().is_some() {
+            let limit_ms = u64::from(command.timeout_s) * 1000;
+            if crate::db2::PROGRAMS.contains(&name) {
+                return Some(self.db2_program(id, &command.argv, None, limit_ms));
+            }
+            if let ["sh", "-c", _, script, home, ..] = argv.as_slice()
+                && *home == fixed.pair.db2().home
+                && let Some(ran) = self.db2_script(id, script, &command.argv[5..], limit_ms)
+            {
+                return Some(ran);
+            }
+        }
+        if matches!(&fixed.pair.database, Database::Postgres(pg) if directory == pg.bin_dir) {
             return match name {
                 "psql" => Some(self.psql(id, command)),
                 "pg_controldata" => Some(self.controldata(id)),

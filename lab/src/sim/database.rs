@@ -50,6 +50,8 @@ pub(super) struct Database {
     /// End of the log: written (primary) or received and replayed (standby).
     pub(super) end: u64,
     pub(super) checkpoint: u64,
+    /// When the latest checkpoint that is here was written: the primary's own one.
+    pub(super) checkpoint_ms: u64,
     pub(super) tables: Arc<Tables>,
     /// `listen_addresses` as the running server has it.
     pub(super) listen: Arc<str>,
@@ -74,7 +76,7 @@ pub(super) struct Commit {
 }
 
 impl Database {
-    pub(super) fn new(role: Role, system_id: u64, tables: Arc<Tables>, end: u64) -> Self {
+    pub(super) fn new(role: Role, system_id: u64, tables: Arc<Tables>, end: u64, now_ms: u64) -> Self {
         Self {
             running: false,
             role,
@@ -86,6 +88,7 @@ impl Database {
             history: Vec::new(),
             end,
             checkpoint: end - CHECKPOINT_BYTES,
+            checkpoint_ms: now_ms,
             tables,
             listen: "localhost".into(),
             listen_all: false,
@@ -105,6 +108,11 @@ impl Database {
             self.clean = false;
             self.stream_shown = false;
         }
+    }
+
+    fn write_checkpoint(&mut self, now_ms: u64) {
+        (self.checkpoint, self.checkpoint_ms) = (self.end, now_ms);
+        self.end += CHECKPOINT_BYTES;
     }
 
     /// Whether its log holds a position of a lineage.
@@ -186,7 +194,7 @@ impl World {
         if !(all || local || !bound.is_empty() || listen.is_empty()) {
             return Err("FATAL:  could not create any TCP/IP sockets\n".to_owned());
         }
-        let branch = self.next_branch;
+        let (branch, now) = (self.next_branch, self.now_ms);
         let db = &mut self.m_mut(id).db;
         let was_standby = db.role == Role::Standby;
         db.role = if standby { Role::Standby } else { Role::Primary };
@@ -203,8 +211,7 @@ impl World {
         if standby {
             db.last_commit_ms = None;
         } else {
-            db.checkpoint = db.end;
-            db.end += CHECKPOINT_BYTES;
+            db.write_checkpoint(now);
         }
         if was_standby && !standby {
             self.next_branch += 1;
@@ -218,10 +225,10 @@ impl World {
     pub(super) fn stop_database(&mut self, id: NodeId) {
         self.pump();
         let linked = self.stream().filter(|(up, _)| *up == id);
+        let now = self.now_ms;
         let db = &mut self.m_mut(id).db;
         if db.role == Role::Primary {
-            db.checkpoint = db.end;
-            db.end += CHECKPOINT_BYTES;
+            db.write_checkpoint(now);
         }
         (db.running, db.clean, db.stream_shown) = (false, true, false);
         if let Some((up, down)) = linked {
@@ -260,8 +267,7 @@ impl World {
         db.timeline += 1;
         db.control_lags_ms = now + CONTROL_LAG_MS;
         db.role = Role::Primary;
-        db.checkpoint = db.end;
-        db.end += CHECKPOINT_BYTES;
+        db.write_checkpoint(now);
         db.stream_shown = false;
         self.wrote(Place::Node(id), "promote", "");
         let fixed = self.fixed.clone();
@@ -285,6 +291,9 @@ impl World {
             Some(id) if id == at => address,
             Some(id) => self.fixed.address(id),
         };
+        if self.db2.is_some() {
+            return self.writable(at).then_some(at);
+        }
         let pg = self.fixed.pair.postgres();
         self.m(at).db.serves(address, source, Some(&pg.database), &pg.user).then_some(at)
     }
@@ -314,11 +323,15 @@ impl World {
 
     /// Whether a standby streams from the other machine now.
     pub fn streaming(&self) -> bool {
-        self.stream().is_some()
+        self.db2().map_or_else(|| self.stream().is_some(), crate::db2::Pair::in_peer)
     }
 
     /// Moves to the standby what has had the time to get there.
     pub(super) fn pump(&mut self) {
+        if self.db2.is_some() {
+            self.sync_db2();
+            return;
+        }
         let now = self.now_ms;
         if let Some((up, down)) = self.stream() {
             let upto = if self.synchronous { now } else { now.saturating_sub(self.lag_ms) };
@@ -351,6 +364,7 @@ impl World {
     fn ship(&mut self, up: NodeId, down: NodeId, upto_ms: u64) {
         let primary = &self.m(up).db;
         let (branch, timeline, history, all) = (primary.branch, primary.timeline, primary.history.clone(), primary.end);
+        let (checkpoint, checkpoint_ms) = (primary.checkpoint, primary.checkpoint_ms);
         let standby = &self.m(down).db;
         let mut end = all;
         if upto_ms < self.now_ms {
@@ -373,6 +387,9 @@ impl World {
             (standby.branch, standby.timeline, standby.history) = (branch, timeline, history);
         }
         standby.end = end;
+        if checkpoint < end {
+            standby.checkpoint_ms = checkpoint_ms;
+        }
         if last.is_some() {
             standby.last_commit_ms = last;
         }
@@ -408,6 +425,10 @@ impl World {
     /// Lets time pass: the client writes, the standby receives.
     pub fn advance(&mut self, ms: u64) {
         let end = self.now_ms + ms;
+        if self.db2.is_some() {
+            self.advance_db2(end);
+            return;
+        }
         if self.next_write_ms <= end {
             if let Some(id) = self.client_target() {
                 let db = &mut self.machines[index(id)].db;
@@ -435,6 +456,9 @@ impl World {
 
     /// The side that counts: the writable database of the latest lineage, else the one promoted last, else the original primary.
     pub fn surviving(&self) -> NodeId {
+        if self.db2.is_some() {
+            return self.db2_surviving();
+        }
         let rank = |id: &NodeId| {
             let db = &self.m(*id).db;
             (db.role == Role::Primary, db.writable(), db.branch)
@@ -444,7 +468,8 @@ impl World {
 
     /// Number of rows that were acknowledged.
     pub fn acknowledged_rows(&self) -> usize {
-        self.commits.iter().filter(|c| c.acknowledged).count()
+        let written = self.db2_writes().map(|w| w.0);
+        written.unwrap_or_else(|| self.commits.iter().filter(|c| c.acknowledged).count())
     }
 
     fn lost(&self) -> impl Iterator<Item = &Commit> {
@@ -454,11 +479,14 @@ impl World {
 
     /// Number of acknowledged rows that the surviving side does not have.
     pub fn lost_rows(&self) -> usize {
-        self.lost().count()
+        self.db2_writes().map_or_else(|| self.lost().count(), |w| w.1.len())
     }
 
     /// From the last acknowledged row that survived before the first lost one, to the last lost one; 0 when none is lost.
     pub fn lost_ms(&self) -> u64 {
+        if let Some((_, lost)) = self.db2_writes() {
+            return lost.first().zip(lost.last()).map_or(0, |(first, last)| last - first + self.client_every_ms);
+        }
         let (first, last) = (self.lost().next(), self.lost().last());
         let Some((first, last)) = first.zip(last) else { return 0 };
         let db = &self.m(self.surviving()).db;
@@ -480,7 +508,11 @@ impl World {
 
     /// `nodelist` rows in a machine's database.
     pub fn cluster_nodes(&self, id: NodeId) -> usize {
-        self.m(id).db.tables.get("nodelist").map_or(0, Vec::len)
+        let nodelist = crate::xcat::table("nodelist").expect("a table of the schema");
+        if self.db2.is_some() {
+            return self.db2_rows(id, nodelist).len();
+        }
+        self.m(id).db.tables.get(nodelist.name).map_or(0, Vec::len)
     }
 }
 

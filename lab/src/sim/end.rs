@@ -99,14 +99,8 @@ impl World {
         self.alive(id) && m.xcatd.is_some_and(|d| !d.wedged && self.database_at(Some(id), d.host).is_some())
     }
 
-    /// Whether a machine's database is a running primary.
-    pub fn writable(&self, id: NodeId) -> bool {
-        self.m(id).db.writable()
-    }
-
     /// Whether a client of the cluster can write at the service address.
     pub fn served(&self) -> bool {
-        self.neighbour
-            .is_some_and(|id| self.database_at(None, self.fixed.service) == Some(id) && self.m(id).db.writable())
+        self.neighbour.is_some_and(|id| self.database_at(None, self.fixed.service) == Some(id) && self.writable(id))
     }
 }

@@ -140,6 +140,7 @@ impl World {
     /// The database of a machine dies as by SIGKILL; the machine lives.
     pub fn kill_database(&mut self, id: NodeId) {
         self.m_mut(id).db.crash();
+        self.kill_db2(id);
         self.pump();
     }
 

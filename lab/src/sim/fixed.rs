@@ -60,7 +60,10 @@ impl Fixed {
             all
         });
         let script = |c: &Command| c.argv[2].clone();
-        let (data, config) = (&pair.postgres().data_dir, &pair.postgres().config_dir);
+        let (data, config) = match &pair.database {
+            workflows::model::Database::Postgres(pg) => (pg.data_dir.as_str(), pg.config_dir.as_str()),
+            workflows::model::Database::Db2(_) => ("", ""),
+        };
         Self {
             service,
             mask,

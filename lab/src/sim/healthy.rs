@@ -2,11 +2,12 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use workflows::model::{Fence, NodeId, Pair};
+use workflows::model::{self, Fence, NodeId, Pair};
 
 use super::{
     Tables, World,
     database::{Commit, Database, Role, healthy_conf},
+    db2::Db2,
     fault::Faults,
     fence::Device,
     files::Files,
@@ -53,10 +54,16 @@ impl World {
             synchronous: false,
             faults: Faults::default(),
             watch: Watch::default(),
+            db2: None,
             fixed,
         };
-        for id in NodeId::BOTH {
-            world.start_database(id).expect("the healthy configuration is readable");
+        if let workflows::model::Database::Db2(_) = &pair.database {
+            let own = NodeId::BOTH.map(|id| super::fixed::dotted(world.fixed.address(id)).to_string());
+            world.db2 = Some(Box::new(Db2::formed(pair, own, &tables, NOON_MS)));
+        } else {
+            for id in NodeId::BOTH {
+                world.start_database(id).expect("the healthy configuration is readable");
+            }
         }
         let service = world.fixed.service;
         world.m_mut(NodeId::A).xcatd = Some(Xcatd { host: service, wedged: false });
@@ -109,53 +116,57 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
     let own = super::fixed::dotted(fixed.address(id)).to_string();
     let peer_name = if primary { &service.standby_host_name } else { &service.host_name };
     let mut files = Files::default();
-    for (path, content) in healthy_conf(pair, fixed, id) {
-        if !path.is_empty() && (!content.is_empty() || path.ends_with(".signal")) {
-            files.set(&path, &content, 0o640);
-        }
-    }
-    let pg = pair.postgres();
     let cfgloc_host = if primary { &service.address } else { &own };
-    files.set(
-        &pair.xcat.cfgloc,
-        &format!("Pg:dbname={};host={cfgloc_host}|{}|practice\n", pg.database, pg.user),
-        0o600,
-    );
+    let (cfgloc, dumps) = match &pair.database {
+        model::Database::Postgres(pg) => {
+            for (path, content) in healthy_conf(pair, fixed, id) {
+                if !path.is_empty() && (!content.is_empty() || path.ends_with(".signal")) {
+                    files.set(&path, &content, 0o640);
+                }
+            }
+            let cfgloc = format!("Pg:dbname={};host={cfgloc_host}|{}|practice\n", pg.database, pg.user);
+            (cfgloc, Some((&pg.os_user, &pg.database)))
+        }
+        model::Database::Db2(db2) => {
+            for (path, content) in super::db2::files(pair, id) {
+                files.set(&path, &content, 0o644);
+            }
+            (format!("DB2:{}|{}|practice\n", db2.database, db2.instance), None)
+        }
+    };
+    files.set(&pair.xcat.cfgloc, &cfgloc, 0o600);
     files.set("/etc/machine-id", &format!("{}\n", pair.node(id).machine_id), 0o444);
     files.set("/etc/hostname", &format!("{host_name}\n"), 0o644);
     let hosts = format!(
         "127.0.0.1 localhost\n{} {}\n{} {}\n",
         service.address,
         service.host_name,
-        super::fixed::dotted(fixed.address(NodeId::B)),
+        service.standby_address.clone().unwrap_or_else(|| super::fixed::dotted(fixed.address(NodeId::B)).to_string()),
         service.standby_host_name
     );
     files.set("/etc/hosts", &hosts, 0o644);
     files.set("/etc/crontab", "SHELL=/bin/sh\n17 * * * * root cd / && run-parts --report /etc/cron.hourly\n", 0o644);
     if primary {
-        files.set(
-            "/var/spool/cron/crontabs/root",
-            &format!(
-                "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert {peer_name}:/etc/xcat/\n0 2 * * * /usr/bin/rsync -az /install {peer_name}:/\n0 4 * * * scp /tmp/{0} {peer_name}:/tmp/{0}\n",
-                pg.database
-            ),
-            0o600,
+        let mut jobs = format!(
+            "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert {peer_name}:/etc/xcat/\n0 2 * * * /usr/bin/rsync -az /install {peer_name}:/\n"
         );
-        files.set(
-            &format!("/var/spool/cron/crontabs/{}", pg.os_user),
-            &format!("0 3 * * * pg_dump -Fc {0} -f /tmp/{0}\n", pg.database),
-            0o600,
-        );
+        if let Some((_, name)) = dumps {
+            let _ = writeln!(jobs, "0 4 * * * scp /tmp/{name} {peer_name}:/tmp/{name}");
+        }
+        files.set("/var/spool/cron/crontabs/root", &jobs, 0o600);
         if pair.xcat.dhcp {
             files.set("/etc/dhcp/dhcpd.conf", "#xCAT generated dhcp configuration\n", 0o644);
         }
-    } else {
-        files.set(
-            &format!("/var/spool/cron/crontabs/{}", pg.os_user),
-            &format!("0 5 * * * pg_restore -d {0} -c /tmp/{0}\n", pg.database),
-            0o600,
-        );
     }
+    if let Some((owner, name)) = dumps {
+        let job = if primary {
+            format!("0 3 * * * pg_dump -Fc {name} -f /tmp/{name}\n")
+        } else {
+            format!("0 5 * * * pg_restore -d {name} -c /tmp/{name}\n")
+        };
+        files.set(&format!("/var/spool/cron/crontabs/{owner}"), &job, 0o600);
+    }
+    let standby_address = service.standby_address.as_deref().and_then(super::fixed::ip);
     let role = if primary { Role::Primary } else { Role::Standby };
     Machine {
         power: true,
@@ -163,12 +174,12 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
         half_dead: false,
         boots: 1,
         host_name: host_name.as_str().into(),
-        extra: if primary { vec![fixed.service] } else { Vec::new() },
+        extra: if primary { vec![fixed.service] } else { standby_address.into_iter().collect() },
         cut_cluster: false,
         cut_admin: false,
         clock_offset_ms: 0,
         files,
-        db: Database::new(role, SYSTEM_ID, tables.clone(), LOG_END),
+        db: Database::new(role, SYSTEM_ID, tables.clone(), LOG_END, NOON_MS),
         xcatd: None,
         xcatd_lingers_ms: 0,
         helpers: [false; 3],

@@ -132,12 +132,14 @@ impl World {
         self.power(id, true);
         self.cut(id, Network::Both, false);
         self.m_mut(id).up_at_ms = 0;
-        if !self.m(id).db.running {
+        if self.db2.is_some() {
+            self.heal_db2(id);
+        } else if !self.m(id).db.running {
             // One that does not start stays down.
             let _ = self.start_database(id);
         }
         let other = id.other();
-        if self.m(id).db.writable() && !self.m(other).db.writable() && !self.holds_service(other) {
+        if self.writable(id) && !self.writable(other) && !self.holds_service(other) {
             let (service, xcat) = (self.fixed.service, &self.fixed.pair.xcat);
             let helpers = [xcat.dns, xcat.dhcp, xcat.conserver];
             let name = self.fixed.pair.service.host_name.as_str().into();
@@ -148,7 +150,7 @@ impl World {
             }
             m.xcatd = m.xcatd.filter(|d| !d.wedged).or(Some(Xcatd { host: service, wedged: false }));
             self.neighbour = Some(id);
-            if !self.m(id).db.listens(service) {
+            if self.db2.is_none() && !self.m(id).db.listens(service) {
                 // It was started before the address was there.
                 self.m_mut(id).db.crash();
                 let _ = self.start_database(id);
@@ -174,7 +176,9 @@ impl World {
         }
         m.helpers = [m.at_boot.helpers; 3];
         let at_boot = m.at_boot;
-        if at_boot.database {
+        if let Some(db2) = &mut self.db2 {
+            db2.booting[index(id)] = at_boot.database;
+        } else if at_boot.database {
             // A server that does not start is a machine without one; the boot goes on.
             let _ = self.start_database(id);
         }

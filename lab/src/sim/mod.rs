@@ -9,6 +9,7 @@
 
 mod commands;
 mod database;
+mod db2;
 mod end;
 mod fault;
 mod fence;
@@ -81,6 +82,8 @@ pub struct World {
     synchronous: bool,
     faults: Faults,
     watch: Watch,
+    /// The pair of DB2 instances, where that is the database; then the machines' servers are not used.
+    db2: Option<Box<db2::Db2>>,
 }
 
 /// What a simulated program did: result, cost in virtual time.

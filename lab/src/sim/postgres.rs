@@ -61,9 +61,10 @@ impl World {
                 let commit = db.last_commit_ms.filter(|_| standby);
                 let message =
                     db.last_message_ms.filter(|_| shown).map(|m| m.saturating_add_signed(self.m(id).clock_offset_ms));
+                let checkpoint = db.checkpoint_ms / 1_000 * 1_000;
                 Ran::ok(
                     format!(
-                        "{}|{}|{}|{}|{}|{clock}\n",
+                        "{}|{}|{}|{}|{}|{clock}|{checkpoint}\n",
                         optional(received),
                         optional(replayed),
                         optional(commit),

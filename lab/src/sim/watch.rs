@@ -136,8 +136,9 @@ impl World {
     pub(super) fn check_promotion(&mut self, id: NodeId) {
         let (letter, other) = (id.letter(), id.other());
         let peer = self.m(other);
-        let primary = peer.db.role == Role::Primary;
-        let graceful = !peer.db.running && peer.db.clean;
+        let db2 = self.db2_primary(other);
+        let primary = db2.unwrap_or(peer.db.role == Role::Primary);
+        let graceful = db2.is_none() && !peer.db.running && peer.db.clean;
         if peer.power && primary && !graceful && !peer.attested {
             let what = format!("{letter} was promoted while {} has power and was not stepped down", other.letter());
             self.violation(2, &what);
@@ -210,10 +211,10 @@ impl World {
     pub(super) fn check_xcatd(&mut self, id: NodeId, at: NodeId) {
         let letter = id.letter();
         let db = &self.m(at).db;
-        let nodes = db.tables.get("nodelist").map_or(0, Vec::len);
+        let nodes = self.cluster_nodes(at);
         let wrong = db.system_id != self.fixed.system_id;
         let few = nodes * 100 < self.fixed.cluster_nodes * usize::from(self.fixed.pair.xcat.min_nodes_percent);
-        let standby = !db.writable();
+        let standby = !self.writable(at);
         if wrong || few {
             self.violation(7, &format!("xcatd was started on {letter} with the wrong database: {nodes} nodes"));
         } else if standby {
@@ -226,7 +227,7 @@ impl World {
     pub fn violations(&mut self) -> Vec<Violation> {
         let mut all = std::mem::take(&mut self.watch.events);
         let both = |holds: &dyn Fn(NodeId) -> bool| NodeId::BOTH.into_iter().all(holds);
-        if both(&|id| self.alive(id) && self.m(id).db.writable()) {
+        if both(&|id| self.alive(id) && self.writable(id)) {
             all.push(Violation { invariant: 1, what: "two writable databases".to_owned() });
         }
         if both(&|id| self.on_cluster(id) && self.holds_service(id)) {

@@ -7,6 +7,7 @@ use super::{
     fixed::ip,
     machine::{Xcatd, helper_index},
 };
+use crate::db2::Change;
 use crate::xcat::{self, Backend, Cfgloc, Daemon, DbError, Helper, Row, Table, Via};
 
 struct Host<'w> {
@@ -21,7 +22,12 @@ impl Host<'_> {
     }
 
     /// The machine whose database this connection ends at.
-    fn database(&self, via: Via) -> Result<NodeId, DbError> {
+    fn database(&mut self, via: Via) -> Result<NodeId, DbError> {
+        if self.world.db2().is_some() {
+            // It is an instance of this machine. The daemon connects again by itself when it lost its connection.
+            self.world.db2_xcatd(self.id, true)?;
+            return Ok(self.id);
+        }
         let host = match via {
             Via::Daemon => self.world.m(self.id).xcatd.map(|d| d.host),
             Via::Cfgloc => self.cfgloc_host(),
@@ -30,9 +36,9 @@ impl Host<'_> {
         self.world.database_at(Some(self.id), host).ok_or(DbError::Down)
     }
 
-    fn writable(&self, via: Via) -> Result<NodeId, DbError> {
+    fn writable(&mut self, via: Via) -> Result<NodeId, DbError> {
         let at = self.database(via)?;
-        if self.world.m(at).db.writable() { Ok(at) } else { Err(DbError::ReadOnly) }
+        if self.world.writable(at) { Ok(at) } else { Err(DbError::ReadOnly) }
     }
 }
 
@@ -46,8 +52,13 @@ impl Backend for Host<'_> {
     }
 
     fn start_daemon(&mut self) -> Result<(), DbError> {
-        let host = self.cfgloc_host().ok_or(DbError::Down)?;
-        let at = self.world.database_at(Some(self.id), host).ok_or(DbError::Down)?;
+        let (host, at) = if self.world.db2().is_some() {
+            self.world.db2_xcatd(self.id, true)?;
+            (self.world.fixed.address(self.id), self.id)
+        } else {
+            let host = self.cfgloc_host().ok_or(DbError::Down)?;
+            (host, self.world.database_at(Some(self.id), host).ok_or(DbError::Down)?)
+        };
         self.world.check_xcatd(self.id, at);
         self.world.wrote(Place::Node(self.id), "xcatd-start", "");
         self.world.m_mut(self.id).xcatd = Some(Xcatd { host, wedged: false });
@@ -59,11 +70,15 @@ impl Backend for Host<'_> {
         if self.world.m_mut(self.id).xcatd.take().is_some() {
             self.world.wrote(Place::Node(self.id), "xcatd-stop", "");
             self.world.m_mut(self.id).xcatd_lingers_ms = now + 1_300;
+            self.world.db2_disconnect(self.id);
         }
     }
 
     fn rows(&mut self, via: Via, table: &'static Table) -> Result<Vec<Row>, DbError> {
         let at = self.database(via)?;
+        if self.world.db2().is_some() {
+            return Ok(self.world.db2_rows(at, table));
+        }
         let tables = &self.world.m(at).db.tables;
         if tables.is_empty() {
             // An empty data directory has no role and no tables to log in for.
@@ -75,6 +90,9 @@ impl Backend for Host<'_> {
     fn put(&mut self, via: Via, table: &'static Table, row: Row) -> Result<(), DbError> {
         let at = self.writable(via)?;
         self.world.wrote(Place::Node(self.id), "table", table.name);
+        if self.world.db2().is_some() {
+            return self.world.db2_change(at, Change::Put { table: table.name.to_owned(), row });
+        }
         self.world.change_tables(at, |tables| {
             let rows = tables.entry(table.name).or_default();
             match rows.iter_mut().find(|r| r[0] == row[0]) {
@@ -89,6 +107,11 @@ impl Backend for Host<'_> {
         let at = self.writable(via)?;
         let mut gone = 0;
         self.world.wrote(Place::Node(self.id), "table", table.name);
+        if self.world.db2().is_some() {
+            gone = self.world.db2_rows(at, table).iter().filter(|r| r[0] == key).count();
+            self.world.db2_change(at, Change::Delete { table: table.name.to_owned(), key: key.to_owned() })?;
+            return Ok(gone);
+        }
         self.world.change_tables(at, |tables| {
             if let Some(rows) = tables.get_mut(table.name) {
                 let before = rows.len();
@@ -140,6 +163,7 @@ impl World {
             self.wrote(Place::Node(id), name, args.first().unwrap_or(&""));
         }
         let xcat::Reply { stdout, stderr, exit, hangs } = reply;
-        Ran { exit, stdout, stderr, cost_ms: cost(name, args.first().unwrap_or(&"")), hangs }
+        let cost_ms = cost(name, args.first().unwrap_or(&"")).max(self.db2_ahead_ms());
+        Ran { exit, stdout, stderr, cost_ms, hangs }
     }
 }

@@ -32,15 +32,15 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn ok(stdout: impl Into<String>) -> Self {
+    pub(crate) fn ok(stdout: impl Into<String>) -> Self {
         Self { stdout: stdout.into(), ..Self::default() }
     }
 
-    fn hang(stdout: impl Into<String>) -> Self {
+    pub(crate) fn hang(stdout: impl Into<String>) -> Self {
         Self { stdout: stdout.into(), hangs: true, ..Self::default() }
     }
 
-    fn failed(exit: i32, stdout: impl Into<String>, stderr: impl Into<String>) -> Self {
+    pub(crate) fn failed(exit: i32, stdout: impl Into<String>, stderr: impl Into<String>) -> Self {
         Self { stdout: stdout.into(), stderr: stderr.into(), exit, hangs: false }
     }
 }

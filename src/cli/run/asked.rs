@@ -4,7 +4,7 @@ use journal_schema::{DatabaseRole, Digest, Fact, Operator, Payload, RunId};
 use workflows::{
     Known, Request, Workflow,
     model::{NodeId, Pair},
-    table::{Aimed, Stake},
+    table::{AcceptedLoss, Aimed, Stake},
 };
 
 use super::{RunArgs, show::coloured};
@@ -68,7 +68,7 @@ impl Asked<'_> {
 
     fn request(&self, target: NodeId, accept_unknown_loss: bool) -> Request {
         let Operator { name, host, .. } = self.operator.clone();
-        Request { target, accept_unknown_loss, operator: name, host }
+        Request { target, accept_unknown_loss, accept_loss: None, operator: name, host }
     }
 
     /// The machine that is meant when nobody says, if that can be told.
@@ -136,7 +136,10 @@ impl Asked<'_> {
     pub(super) fn consent(&self, sight: &Sight) -> Result<Option<Consented>, Trouble> {
         let known = &sight.look.known;
         let blind = !view::loss_is_known(known) && self.fences();
-        let request = self.request(sight.target, blind);
+        // What is shown below is what is accepted by the words of consent.
+        let (bytes, millis) = known.loss();
+        let accept_loss = self.fences().then_some(AcceptedLoss { bytes, millis });
+        let request = Request { accept_loss, ..self.request(sight.target, blind) };
         let toml = self.config.to_toml();
         let intention = Intention::new(self.pair(), self.workflow, &request, known, &toml);
         let id = intention.id;

@@ -1,6 +1,6 @@
 //! What a run is going to do, and the id by which somebody consents to exactly that.
 
-use journal_schema::{Digest, Fact, Kind, RunId};
+use journal_schema::{DatabaseRole, Digest, Fact, Kind, RunId};
 use workflows::{Context, Known, Request, Step, Workflow, model::Pair, table::StateName};
 
 use crate::report::Table;
@@ -84,6 +84,10 @@ impl<'a> Intention<'a> {
     }
 }
 
+fn is_primary(fact: &Fact) -> bool {
+    matches!(fact, Fact::Database { role: DatabaseRole::Primary, .. })
+}
+
 /// The facts that decide what is right to do, one line each in a fixed order. Positions, clocks and times move all the time
 /// without changing what is right, and are left out; of the loss bound it matters whether it is known.
 fn matters(known: &Known) -> Vec<String> {
@@ -94,7 +98,12 @@ fn matters(known: &Known) -> Vec<String> {
                 Some(format!("identity {node} {machine_id} {host_name}"))
             }
             Fact::LossBound { bytes, millis } => Some(format!("loss known {} {}", bytes.is_some(), millis.is_some())),
-            Fact::ClockOffset { .. } | Fact::LogPosition { .. } | Fact::Note { .. } => None,
+            // A standby shows the stream of a dead primary until its receiver gives up: that changes nothing.
+            Fact::Streaming { .. } if !known.all().any(is_primary) => None,
+            Fact::ClockOffset { .. } | Fact::LogPosition { .. } | Fact::Note { .. } | Fact::BackupImage { .. } => None,
+            Fact::Hadr { node, role, active, state, connection, .. } => {
+                Some(format!("hadr {node} {role:?} {active:?} {state:?} {connection:?}"))
+            }
             Fact::Answers { .. }
             | Fact::PowerState { .. }
             | Fact::FenceIdentity { .. }
@@ -107,7 +116,9 @@ fn matters(known: &Known) -> Vec<String> {
             | Fact::Epoch { .. }
             | Fact::ClusterNodes { .. }
             | Fact::Attested { .. }
-            | Fact::Claimed { .. } => Some(format!("{fact:?}")),
+            | Fact::Claimed { .. }
+            | Fact::Setting { .. }
+            | Fact::Permitted { .. } => Some(format!("{fact:?}")),
         })
         .collect();
     lines.extend(known.jobs().map(|(node, holder, line, armed)| format!("job {node} {holder} {line} {armed:?}")));

@@ -4,11 +4,11 @@
 use journal_schema::{Fact, OpenItem, Tri};
 
 use super::{
-    Batch, fit, idempotent, judge, judged, look, nothing_to_see, other, prints, read, read::Arp, target,
+    Batch, aix, fit, idempotent, judge, judged, look, nothing_to_see, other, prints, read, read::Arp, target,
     the_probe_decides, undo,
 };
 use crate::{
-    model::Node,
+    model::{Node, Platform},
     script::{Action, Output, Script},
     step::{Judge, Judgement, Place, Step, judge_exit_codes},
     table::Context,
@@ -17,6 +17,9 @@ use crate::{
 
 /// The target takes the address, then the name. The conflict probe is part of the taking, so that nothing lies between the two.
 pub fn take(ctx: &Context<'_>) -> Vec<Step> {
+    if ctx.target().platform == Platform::Aix {
+        return aix::take(ctx);
+    }
     let (node, service) = (ctx.target(), &ctx.pair.service);
     let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
     let script = conflict_probe(address, interface).look(vocabulary::address_add(address, prefix, interface));
@@ -57,6 +60,9 @@ pub fn take(ctx: &Context<'_>) -> Vec<Step> {
 
 /// Nobody answers for the service address, seen from the target: found before the point of no return, a conflict costs nothing.
 pub fn free(ctx: &Context<'_>, id: &str) -> Step {
+    if ctx.target().platform == Platform::Aix {
+        return aix::free(ctx, id);
+    }
     let (address, _, interface) = vocabulary::service_on(ctx.pair, ctx.target());
     let probe = look(vocabulary::carrier(interface)).look(vocabulary::arp_probe(address, interface));
     let seen = answered(ctx.target().name.clone(), address.to_owned());
@@ -135,11 +141,17 @@ fn rename(place: Place, node: &Node, id: &str, name: &str) -> Step {
 
 /// The first announcement, side by side with the database's work: neighbours learn the new place at once (trap 14).
 pub fn announce_once(ctx: &Context<'_>) -> Step {
+    if ctx.target().platform == Platform::Aix {
+        return aix::announce(ctx, "address.announce", 1);
+    }
     announcement(ctx, "address.announce", false, 1)
 }
 
 /// Several announcements in both forms, for neighbours that missed the first or heed one form only (trap 14).
 pub fn announce(ctx: &Context<'_>) -> Vec<Step> {
+    if ctx.target().platform == Platform::Aix {
+        return vec![aix::announce(ctx, "announce.request", 5)];
+    }
     vec![announcement(ctx, "announce.request", false, 5), announcement(ctx, "announce.reply", true, 5)]
 }
 
@@ -165,6 +177,9 @@ fn announcement(ctx: &Context<'_>, id: &str, reply: bool, count: u8) -> Step {
 
 /// The machine that steps down gives the address and the name away.
 pub fn release(ctx: &Context<'_>) -> Vec<Step> {
+    if ctx.other().platform == Platform::Aix {
+        return aix::release(ctx);
+    }
     let (node, service) = (ctx.other(), &ctx.pair.service);
     let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
     let script = Script::new()

@@ -25,6 +25,9 @@ pub const STREAMING: &str = "streaming standbys";
 /// Note of a primary: for how many standbys its commits wait.
 pub const SYNCHRONOUS: &str = "synchronous standbys";
 
+/// Note of a standby: time of the primary's last checkpoint known there, milliseconds since 1970 by the primary's clock.
+pub const CHECKPOINT: &str = "last checkpoint";
+
 /// Which workflow weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
@@ -214,7 +217,7 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     match role.role {
         DatabaseRole::Standby => {
             if let Some(position) = read::standby_position(output.at(seen.standby)) {
-                facts.push(position_fact(name, &position));
+                facts.extend(position_facts(name, &position));
                 let up = if position.streaming { Tri::Yes } else { Tri::No };
                 facts.push(Fact::Streaming { node: name.to_owned(), up, synchronous: Tri::Unknown });
             }
@@ -242,16 +245,22 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     facts
 }
 
-/// The fact of a standby's position.
-pub(crate) fn position_fact(node: &str, position: &read::StandbyPosition) -> Fact {
-    Fact::LogPosition {
+/// The facts of a standby's position.
+pub(crate) fn position_facts(node: &str, position: &read::StandbyPosition) -> Vec<Fact> {
+    let checkpoint = position.last_checkpoint_ms.map(|ms| Fact::Note {
+        node: node.to_owned(),
+        key: CHECKPOINT.into(),
+        value: ms.to_string(),
+    });
+    let log = Fact::LogPosition {
         node: node.to_owned(),
         written: None,
         received: position.received,
         replayed: position.replayed,
         last_commit_ms: position.last_commit_ms,
         last_message_ms: position.last_message_ms,
-    }
+    };
+    std::iter::once(log).chain(checkpoint).collect()
 }
 
 /// What answers on the wire, seen from the target: the other machine's own addresses, its database, the service address.
@@ -434,7 +443,7 @@ impl Scales {
         let unclear = |why: String| Err((Verdict::Unknown, why));
         facts.push(postgres::role_fact(target, role));
         if let Some(position) = position {
-            facts.push(position_fact(target, position));
+            facts.extend(position_facts(target, position));
         }
         // The bound is shown also where the answer is no.
         let loss = position.map(|p| self.loss(role, p));
@@ -562,8 +571,14 @@ impl Scales {
         };
         let (written, synchronous) = match other_role {
             DatabaseRole::Primary if timeline == role.timeline => {
-                let count = self.known.note(other, SYNCHRONOUS).and_then(|n| n.parse::<u64>().ok());
-                (written, count.map_or(Tri::Unknown, |n| if n > 0 { Tri::Yes } else { Tri::No }))
+                let count = |key| self.known.note(other, key).and_then(|n| n.parse::<u64>().ok());
+                // Where there are several, commits may wait for another one.
+                let synchronous = match (count(STREAMING), count(SYNCHRONOUS)) {
+                    (Some(1), Some(1)) => Tri::Yes,
+                    (_, Some(0)) => Tri::No,
+                    _ => Tri::Unknown,
+                };
+                (written, synchronous)
             }
             _ => (None, Tri::Unknown),
         };
@@ -573,6 +588,6 @@ impl Scales {
         {
             (standby.received, standby.replayed) = (*received, *replayed);
         }
-        loss::View { written, standby, synchronous }
+        loss::View { written, standby, synchronous, clocks_ms: self.pair.max_clock_offset_ms }
     }
 }

@@ -1,6 +1,6 @@
 //! The claim on both machines: who else starts a run is told by whom, where and by what run they are taken (trap 9).
 
-use journal_schema::{Channel, DatabaseRole, Fact, Tri};
+use journal_schema::{Channel, DatabaseRole, Fact, OpenItem, Tri};
 
 use super::{address, fit, idempotent, judge, look, other, postgres, read, target, undo, verify};
 use crate::{
@@ -180,7 +180,15 @@ pub fn release(ctx: &Context<'_>, who: Other) -> Vec<Step> {
     };
     let mut steps = vec![on(target(ctx), &ctx.target().name, "release.target")];
     if who == Other::Alive {
-        steps.push(Step { optional: true, ..on(other(ctx), &ctx.other().name, "release.other") });
+        let name = &ctx.other().name;
+        let item = OpenItem {
+            id: "claim".into(),
+            text: format!(
+                "{name} was not reached and is still claimed by this run: no other run begins before that is gone"
+            ),
+            command: format!("rm -r {}   # on {name}", vocabulary::claim_path(ctx.pair)),
+        };
+        steps.push(Step { optional: true, opens: Some(item), ..on(other(ctx), name, "release.other") });
     }
     let became = if who == Other::Alive { verify::Other::SteppedDown } else { verify::Other::Fenced };
     steps.extend(verify::last_look(ctx, became));

@@ -1,6 +1,6 @@
 //! The epoch: raised at every promotion; nothing of a lower one may write to a node of a higher one (invariant 4).
 
-use journal_schema::Fact;
+use journal_schema::{Fact, OpenItem};
 
 use super::{fit, idempotent, judge, look, read};
 use crate::{
@@ -20,7 +20,14 @@ pub fn new(ctx: &Context<'_>) -> u64 {
 pub fn raise(ctx: &Context<'_>, other_too: bool) -> Vec<Step> {
     let mut steps = vec![raise_on(ctx, ctx.request.target, "epoch.target")];
     if other_too {
-        steps.push(Step { optional: true, ..raise_on(ctx, ctx.request.target.other(), "epoch.other") });
+        let (epoch, name, path) = (new(ctx), &ctx.other().name, vocabulary::epoch_path(ctx.pair));
+        let item = OpenItem {
+            id: "epoch".into(),
+            text: format!("{name} was not reached and keeps its old epoch: a job of an older run is not refused there"),
+            command: format!("echo {epoch} >{path}   # on {name}"),
+        };
+        let on_other = raise_on(ctx, ctx.request.target.other(), "epoch.other");
+        steps.push(Step { optional: true, opens: Some(item), ..on_other });
     }
     fit(steps)
 }

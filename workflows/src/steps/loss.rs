@@ -13,14 +13,21 @@ pub struct View {
     pub standby: StandbyPosition,
     /// Whether commits wait for this standby, as the primary said.
     pub synchronous: Tri,
+    /// How far the clocks of two machines may be apart, milliseconds, by the configuration.
+    pub clocks_ms: u64,
 }
 
 /// Bytes and milliseconds that are lost at most; `None`: unknown, which needs the stronger consent (invariant 9).
 ///
 /// - Commits wait for this standby and its stream is up: nothing.
 /// - The primary answered: the difference of the positions is exact at that moment; what is written until the fence comes on top.
-/// - The primary is silent: what it wrote last is not known. Every commit that is missing is younger than the last one replayed; when none
-///   was replayed since the standby started and nothing waits for replay, the last message of the primary bounds it. Times of commits are the primary's clock: one that lies in the future makes the bound unknown.
+/// - The primary is silent: how much it wrote last is not known. Since when anything can be missing is: every commit that is not here
+///   is younger than each of the last contact, the last commit replayed and the last checkpoint known, because all three lie before it
+///   in the log that is here. The best of them counts. The contact is gone when the receiver has ended, the others stay, so that a bound
+///   that was known stays known.
+///
+/// Commit and checkpoint bear the time of the primary's clock: it may be ahead by what the configuration allows, which is added; one
+/// that lies further in the future shows that it is ahead by more, and says nothing.
 pub fn bound(view: &View) -> (Option<u64>, Option<u64>) {
     let standby = &view.standby;
     if standby.streaming && view.synchronous == Tri::Yes {
@@ -33,9 +40,14 @@ pub fn bound(view: &View) -> (Option<u64>, Option<u64>) {
     if bytes == Some(0) {
         return (bytes, Some(0));
     }
-    let since = |moment: Option<u64>| moment.and_then(|m| standby.now_ms.checked_sub(m));
-    let all_replayed = standby.received == standby.replayed;
-    (bytes, since(standby.last_commit_ms.or(standby.last_message_ms.filter(|_| all_replayed))))
+    let contact = standby.last_message_ms.and_then(|m| standby.now_ms.checked_sub(m));
+    let latest = standby.now_ms.saturating_add(view.clocks_ms);
+    let theirs: Option<Vec<u64>> = [standby.last_commit_ms, standby.last_checkpoint_ms]
+        .into_iter()
+        .flatten()
+        .map(|moment| latest.checked_sub(moment))
+        .collect();
+    (bytes, contact.into_iter().chain(theirs.into_iter().flatten()).min())
 }
 
 /// The bound as evidence.

@@ -14,6 +14,7 @@ use crate::{
 };
 
 pub mod address;
+pub mod aix;
 pub mod assess;
 pub mod claim;
 pub mod epoch;
@@ -21,7 +22,9 @@ pub mod fence;
 pub mod loss;
 pub mod postgres;
 pub mod read;
+pub mod read_aix;
 pub mod schedules;
+pub mod service_nodes;
 pub mod verify;
 pub mod xcat;
 

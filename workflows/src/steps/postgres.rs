@@ -456,7 +456,7 @@ pub fn compare(ctx: &Context<'_>) -> Vec<Step> {
             let why = format!("the position of {name} could not be read: {}", read::said(output.at(0)));
             return Judgement::unknown(why, Vec::new());
         };
-        let facts = vec![super::assess::position_fact(&name, &position)];
+        let facts = super::assess::position_facts(&name, &position);
         match (end, position.end()) {
             (Some(end), Some(have)) if have >= end => Judgement {
                 evidence: facts.into_iter().chain([Fact::LossBound { bytes: Some(0), millis: Some(0) }]).collect(),

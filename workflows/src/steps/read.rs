@@ -82,8 +82,10 @@ pub struct StandbyPosition {
     pub replayed: Option<u64>,
     /// Time of the last replayed commit, by the primary's clock.
     pub last_commit_ms: Option<u64>,
-    /// Time of the last message from the primary.
+    /// Time of the last contact: a message of the primary behind which nothing was left to send.
     pub last_message_ms: Option<u64>,
+    /// Time of the primary's last checkpoint known here, by the primary's clock.
+    pub last_checkpoint_ms: Option<u64>,
     /// Whether a receiver streams.
     pub streaming: bool,
     /// The server's clock.
@@ -99,12 +101,13 @@ impl StandbyPosition {
 
 /// The position of a standby.
 pub fn standby_position(r: &ActionResult) -> Option<StandbyPosition> {
-    let [received, replayed, commit, message, status, now] = columns(r)?;
+    let [received, replayed, commit, message, status, now, checkpoint] = columns(r)?;
     Some(StandbyPosition {
         received: number(received)?,
         replayed: number(replayed)?,
         last_commit_ms: number(commit)?,
         last_message_ms: number(message)?,
+        last_checkpoint_ms: number(checkpoint)?,
         streaming: status == "streaming",
         now_ms: now.parse().ok()?,
     })
@@ -165,19 +168,14 @@ pub fn lsn(text: &str) -> Option<u64> {
     Some(u64::from(high) << 32 | u64::from(low))
 }
 
-/// Whether `ip -o -4 addr show` lists the address. *No* only by a complete listing that is not empty.
+/// Whether `ip -o -4 addr show` or `ifconfig -a` lists the address. *No* only by a complete listing that is not empty.
 pub fn holds(r: &ActionResult, address: &str) -> Tri {
-    let mut words = r.stdout.split_whitespace().peekable();
-    while let Some(word) = words.next() {
-        if word == "inet"
-            && words.peek().and_then(|a| a.split_once('/')).is_some_and(|(a, _)| a == address)
-            && r.exit == Some(0)
-        {
-            return Tri::Yes;
-        }
-    }
+    let words = || r.stdout.split_whitespace();
+    let found =
+        words().zip(words().skip(1)).any(|(word, next)| word == "inet" && next.split('/').next() == Some(address));
     match complete(r) {
-        Some(text) if text.contains(" inet ") => Tri::No,
+        _ if found && r.ok() => Tri::Yes,
+        Some(_) if words().any(|word| word == "inet") => Tri::No,
         _ => Tri::Unknown,
     }
 }

@@ -7,11 +7,11 @@ use journal_schema::{Fact, OpenItem, Tri};
 
 use super::{Batch, fit, idempotent, judge, look, read, undo};
 use crate::{
-    model::{NodeId, Pair},
+    model::{Database, NodeId, Pair, Platform},
     script::{Action, Output, Script},
     step::{Judge, Judgement, Place, Step, judge_exit_codes},
     table::Context,
-    vocabulary,
+    vocabulary, vocabulary_aix,
 };
 
 /// Names and places that a crontab line is judged by.
@@ -39,7 +39,11 @@ impl Surroundings {
         names.dedup();
         let managed = ["/etc/xcat", "/install", "/tftpboot", "/etc/hosts", "/etc/resolv.conf", "/tmp/xcatdb"];
         let mut managed: Vec<String> = managed.map(String::from).to_vec();
-        managed.extend([pair.postgres().data_dir.clone(), pair.postgres().config_dir.clone(), pair.xcat.root.clone()]);
+        managed.extend(match &pair.database {
+            Database::Postgres(pg) => [pg.data_dir.clone(), pg.config_dir.clone()],
+            Database::Db2(db2) => [db2.home.clone(), db2.backup_dir.clone()],
+        });
+        managed.push(pair.xcat.root.clone());
         Self { names, managed }
     }
 
@@ -155,12 +159,18 @@ fn disarm_on(ctx: &Context<'_>, id: NodeId) -> Step {
             seen,
         )
     } else {
-        let script = lines.iter().fold(Script::new(), |script, (path, line)| {
+        let aix = ctx.pair.node(id).platform == Platform::Aix;
+        let reread = |script: Script| {
+            let owners =
+                by_file.keys().filter_map(|path| path.strip_prefix("/var/spool/cron/crontabs/")).filter(|_| aix);
+            owners.fold(script, |script, owner| script.run(vocabulary_aix::crontab_again(owner)))
+        };
+        let script = reread(lines.iter().fold(Script::new(), |script, (path, line)| {
             script.then(Action::CommentOut { path: path.clone(), contains: line.clone(), tag: tag.clone() })
-        });
-        let back = by_file.keys().fold(Script::new(), |script, path| {
+        }));
+        let back = reread(by_file.keys().fold(Script::new(), |script, path| {
             script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() })
-        });
+        }));
         let jobs =
             if lines.len() == 1 { "1 scheduled job".to_owned() } else { format!("{} scheduled jobs", lines.len()) };
         let title = format!("comment out {jobs} on {name}");

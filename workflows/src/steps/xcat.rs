@@ -5,30 +5,112 @@
 use journal_schema::{DatabaseRole, Fact, OpenItem, Tri};
 
 use super::{
-    Batch, address, fit, idempotent, judge, judged, look, nothing_to_see, other, read, target, the_probe_decides, undo,
+    Batch, address, fit, idempotent, judge, judged, look, nothing_to_see, other, read, service_nodes, target,
+    the_probe_decides, undo,
 };
 use crate::{
+    host,
+    model::{Node, NodeId, Platform},
     script::{Action, Command, Output, Script},
-    step::{Judge, Judgement, Step},
+    step::{Judge, Judgement, Place, Step},
     table::Context,
     vocabulary::{self, Helper, sql},
+    vocabulary_aix,
 };
 
-fn wait_until_gone() -> Action {
+pub(crate) fn wait_until_gone() -> Action {
     Action::WaitUntil { command: vocabulary::xcatd_processes(), expect: "0".into(), every_ms: 200, limit_s: 30 }
 }
 
-fn wait_until_ready(ctx: &Context<'_>) -> Action {
+fn wait_until_ready(ctx: &Context<'_>, node: &Node) -> Action {
     let xcat = &ctx.pair.xcat;
     Action::WaitUntil {
-        command: vocabulary::xcatd_ready(xcat),
+        command: host::xcatd_ready(node, xcat),
         expect: "ready".into(),
         every_ms: 200,
         limit_s: xcat.call_timeout_s,
     }
 }
 
-fn service_fact(node: &str, service: &str, running: Tri) -> Fact {
+/// Stops xcatd and waits for its last process: `service xcatd stop` ends with 0 whatever happens, SRC's stop returns before the end.
+fn stop_script(ctx: &Context<'_>, node: &Node) -> Script {
+    match node.platform {
+        Platform::Linux => {
+            Script::new().look(vocabulary::control(&ctx.pair.xcat.control, "stop")).try_(wait_until_gone())
+        }
+        Platform::Aix => Script::new()
+            .look(vocabulary_aix::stopsrc("xcatd"))
+            .try_(wait_until_gone())
+            .look(vocabulary_aix::cancel_xcatd())
+            .try_(wait_until_gone()),
+    }
+}
+
+/// Stops and starts xcatd, and waits for its answer: a mere start does nothing for one that hangs.
+fn restart_script(ctx: &Context<'_>, node: &Node) -> Script {
+    let script = match node.platform {
+        Platform::Linux => Script::new().look(vocabulary::control(&ctx.pair.xcat.control, "restart")),
+        Platform::Aix => stop_script(ctx, node).look(vocabulary_aix::startsrc("xcatd")),
+    };
+    script.try_(wait_until_ready(ctx, node))
+}
+
+/// Stops xcatd on a machine; its undoing, if wanted, starts it again.
+pub fn stop_xcatd(ctx: &Context<'_>, id: NodeId, step_id: &str, back: bool) -> Step {
+    let node = ctx.pair.node(id);
+    let name = node.name.clone();
+    let again = restart_script(ctx, node);
+    let site = again.actions.len();
+    let start_again = undo(
+        again,
+        look(tabdump_site(ctx, node)),
+        judge(move |output: &Output| match read::site_table(output.at(site)) {
+            Ok(()) => Judgement::succeeded("xcatd answers again", Vec::new()),
+            Err(why) => Judgement::failed(why, Vec::new()),
+        }),
+    );
+    Step {
+        judge_effect: the_probe_decides(),
+        undo: back.then_some(start_again),
+        volatile: true,
+        retries: 1,
+        traps: &[48, 56],
+        section: "5.1.1",
+        ..idempotent(
+            step_id,
+            format!("stop xcatd on {name} and wait until its last process is gone"),
+            Place::Node(id),
+            stop_script(ctx, node),
+            look(vocabulary::xcatd_processes()),
+            gone(name, "xcatd"),
+        )
+    }
+}
+
+/// Restarts xcatd on a machine and has it show the site table.
+pub fn restart_xcatd(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+    let node = ctx.pair.node(id);
+    Step {
+        judge_effect: the_probe_decides(),
+        // Whatever runs there was started before the address and the database changed.
+        look_first: false,
+        volatile: true,
+        retries: 2,
+        retry_pause_ms: 1_000,
+        traps: &[35, 52, 62],
+        section: "8.0 step 6",
+        ..idempotent(
+            step_id,
+            format!("restart xcatd on {} and have it show the site table", node.name),
+            Place::Node(id),
+            restart_script(ctx, node),
+            look(tabdump_site(ctx, node)),
+            answers(node.name.clone()),
+        )
+    }
+}
+
+pub(crate) fn service_fact(node: &str, service: &str, running: Tri) -> Fact {
     Fact::Service { node: node.to_owned(), service: service.to_owned(), running, at_boot: Tri::Unknown }
 }
 
@@ -49,7 +131,7 @@ fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
     let title = format!("stop {} on {name}", helper.name());
     let judge_probe = gone(name.clone(), helper.name());
     let start_again = undo(
-        Script::new().look(vocabulary::helper_control(helper, "start")),
+        Script::new().look(host::helper_control(ctx.other(), helper, "start")),
         look(vocabulary::helper_processes(helper)),
         judge(move |output: &Output| {
             let running = read::runs(output.at(1));
@@ -68,7 +150,7 @@ fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
             &format!("stop.{}", helper.name()),
             title,
             other(ctx),
-            Script::new().look(vocabulary::helper_control(helper, "stop")),
+            Script::new().look(host::helper_control(ctx.other(), helper, "stop")),
             look(vocabulary::helper_processes(helper)),
             judge_probe,
         )
@@ -77,32 +159,9 @@ fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
 
 /// Stops xcatd and the network services on the machine that steps down. `stop` ends with 0 whatever happens, and processes outlive it.
 pub fn stop(ctx: &Context<'_>) -> Vec<Step> {
-    let (node, xcat) = (ctx.other().name.clone(), &ctx.pair.xcat);
+    let node = ctx.other().name.clone();
     let was = |service: &str| ctx.known.service(&node, service).0 != Tri::No;
-    let start_again = undo(
-        Script::new().look(vocabulary::control(&xcat.control, "restart")).try_(wait_until_ready(ctx)),
-        look(tabdump_site(ctx)),
-        judge(|output: &Output| match read::site_table(output.at(2)) {
-            Ok(()) => Judgement::succeeded("xcatd answers again", Vec::new()),
-            Err(why) => Judgement::failed(why, Vec::new()),
-        }),
-    );
-    let mut steps = vec![Step {
-        judge_effect: the_probe_decides(),
-        undo: was("xcatd").then_some(start_again),
-        volatile: true,
-        retries: 1,
-        traps: &[48, 56],
-        section: "5.1.1",
-        ..idempotent(
-            "stop.xcatd",
-            format!("stop xcatd on {node} and wait until its last process is gone"),
-            other(ctx),
-            Script::new().look(vocabulary::control(&xcat.control, "stop")).try_(wait_until_gone()),
-            look(vocabulary::xcatd_processes()),
-            gone(node.clone(), "xcatd"),
-        )
-    }];
+    let mut steps = vec![stop_xcatd(ctx, ctx.request.target.other(), "stop.xcatd", was("xcatd"))];
     steps.extend(configured(ctx).into_iter().map(|helper| stop_helper(ctx, helper, was(helper.name()))));
     fit(steps)
 }
@@ -123,8 +182,8 @@ pub(crate) fn gone(node: String, service: &'static str) -> Judge {
     })
 }
 
-fn tabdump_site(ctx: &Context<'_>) -> Command {
-    vocabulary::xcat(&ctx.pair.xcat, "tabdump", &["site"])
+fn tabdump_site(ctx: &Context<'_>, node: &Node) -> Command {
+    host::xcat(node, &ctx.pair.xcat, "tabdump", &["site"])
 }
 
 /// The number of nodes that the database must hold at least: the share of the most that was seen, and never none (trap 52).
@@ -177,33 +236,23 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
     let title = format!("the database on {name} holds at least {fewest} nodes");
     let right =
         Step { retries: 2, traps: &[52], ..Step::observe("xcatd.database", title, target(ctx), batch.script(), right) };
-    let restart = Step {
-        stage: 1,
-        judge_effect: the_probe_decides(),
-        // Whatever runs there was started before the address and the database changed.
-        look_first: false,
-        volatile: true,
-        retries: 2,
-        retry_pause_ms: 1_000,
-        opens: Some(OpenItem {
-            id: "service-nodes".into(),
-            text: "xcatd on the service nodes, where there are any, holds connections to the old database: restart it on each".into(),
-            command: "xdsh service 'service xcatd restart'".into(),
-        }),
-        traps: &[35, 52, 62],
-        section: "8.0 step 6",
-        ..idempotent(
-            "xcatd.restart",
-            format!("restart xcatd on {name} and have it show the site table"),
-            target(ctx),
-            Script::new()
-                .look(vocabulary::control(&pair.xcat.control, "restart"))
-                .try_(wait_until_ready(ctx)),
-            look(tabdump_site(ctx)),
-            answers(name.clone()),
-        )
-    };
-    fit(vec![right, restart])
+    let restart = restart_all(ctx).into_iter().map(|step| Step { stage: step.stage + 1, ..step });
+    fit([right].into_iter().chain(restart).collect())
+}
+
+/// xcatd on the target, then on the service nodes; where none is configured, that is left open.
+pub fn restart_all(ctx: &Context<'_>) -> Vec<Step> {
+    let restart = restart_xcatd(ctx, ctx.request.target, "xcatd.restart");
+    let nodes = service_nodes::restart(ctx);
+    let opens = nodes.is_empty().then(|| OpenItem {
+        id: "service-nodes".into(),
+        text:
+            "xcatd on the service nodes, where there are any, holds connections to the old database: restart it on each"
+                .into(),
+        command: "xdsh service 'service xcatd restart'".into(),
+    });
+    let nodes = nodes.into_iter().map(|step| Step { stage: 1, ..step });
+    fit([Step { opens, ..restart }].into_iter().chain(nodes).collect())
 }
 
 fn answers(node: String) -> Judge {
@@ -218,7 +267,8 @@ fn answers(node: String) -> Judge {
 
 /// DNS, DHCP, consoles and the announcements, side by side.
 pub fn services(ctx: &Context<'_>) -> Vec<Step> {
-    let (xcat, name) = (&ctx.pair.xcat, &ctx.target().name);
+    let (xcat, node) = (&ctx.pair.xcat, ctx.target());
+    let name = &node.name;
     let service = |id: &str, title: String, script: Script, judge_effect: Judge| Step {
         // A reboot may take what it started; there is nothing to look at, so it goes with the address.
         volatile: true,
@@ -232,13 +282,14 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     if xcat.dns {
         // Without -n makedns only updates what the old zones have.
-        let script = Script::new().run(vocabulary::xcat(xcat, "makedns", &["-n"]));
+        let script = Script::new().run(host::xcat(node, xcat, "makedns", &["-n"]));
         let step = service("services.dns", format!("rebuild the name service on {name}"), script, judge(dns));
         steps.push(Step { traps: &[58, 63], ..step });
     }
     if xcat.dhcp {
         // Without an option makedhcp prints its usage and does nothing.
-        let script = Script::new().run(vocabulary::xcat(xcat, "makedhcp", &["-n"])).run(vocabulary::xcat(
+        let script = Script::new().run(host::xcat(node, xcat, "makedhcp", &["-n"])).run(host::xcat(
+            node,
             xcat,
             "makedhcp",
             &["-a"],
@@ -249,7 +300,7 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     if xcat.conserver {
         // Not optional: a site without consoles, or with another server for them, says so in its configuration. One that has them
         // would find out about a step left out only when a node is in trouble.
-        let script = Script::new().run(vocabulary::xcat(xcat, "makeconservercf", &[]));
+        let script = Script::new().run(host::xcat(node, xcat, "makeconservercf", &[]));
         let title = format!("rewrite the console server's configuration on {name}");
         let step = service("services.conserver", title, script, judge(silent));
         steps.push(Step { traps: &[63, 65], ..step });
@@ -300,5 +351,5 @@ pub(crate) fn silent(output: &Output) -> Judgement {
 
 /// Judge of `tabdump site` alone, for the last look.
 pub(crate) fn ask_site(ctx: &Context<'_>) -> Command {
-    tabdump_site(ctx)
+    tabdump_site(ctx, ctx.target())
 }

@@ -26,7 +26,13 @@ pub fn pair() -> Pair {
 }
 
 pub fn request() -> Request {
-    Request { target: NodeId::B, accept_unknown_loss: false, operator: "olga".into(), host: "admin".into() }
+    Request {
+        target: NodeId::B,
+        accept_unknown_loss: false,
+        accept_loss: None,
+        operator: "olga".into(),
+        host: "admin".into(),
+    }
 }
 
 /// Owns what a context borrows.
@@ -193,7 +199,7 @@ pub fn standby() -> Machine {
         .says("hostname", ok("mn2\n"))
         .says("ip -o -4", ok("1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever preferred_lft forever\n2: ens3    inet 10.77.0.12/24 brd 10.77.0.255 scope global ens3\\       valid_lft forever preferred_lft forever\n"))
         .says("pg_is_in_recovery", ok("standby|7411000000000000001|1\n"))
-        .says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000|1768478460900|streaming|1768478461000\n"))
+        .says("pg_last_wal_receive_lsn", ok("50331808|50331808|1768478460000|1768478460900|streaming|1768478461000|1768478400000\n"))
         .says("pg_current_wal_flush_lsn", ran(1, "", "ERROR:  recovery is in progress\nHINT:  WAL control functions cannot be executed during recovery.\n"))
         .says("FROM nodelist", ok("12\n"))
         .says("SHOW listen_addresses", ok("*\n"))

@@ -2,6 +2,7 @@
 
 mod commands;
 mod database;
+mod db2;
 mod failover;
 mod faults;
 mod files;

@@ -6,6 +6,10 @@ use crate::{
     script::{Command, StdinPart},
 };
 
+pub mod aix;
+pub mod db2;
+pub mod nim;
+
 /// SQL texts. The simulator matches them to the letter.
 pub mod sql {
     /// One row: role (`primary`|`standby`), system identifier, timeline.
@@ -14,10 +18,16 @@ pub mod sql {
     /// checkpoint after a promotion, which may be minutes away; a standby's is the latest of its three sources.
     pub const ROLE: &str = "SELECT CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE 'primary' END, (SELECT system_identifier FROM pg_control_system()), CASE WHEN pg_is_in_recovery() THEN GREATEST((SELECT timeline_id FROM pg_control_checkpoint()), (SELECT min_recovery_end_timeline FROM pg_control_recovery()), (SELECT received_tli FROM pg_stat_wal_receiver)) ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END";
     /// One row: end of received and of replayed log (bytes from 0/0; empty when null), last replayed commit (ms since 1970; empty),
-    /// last message from the primary (ms; empty when no receiver runs), receiver status (`streaming` or empty), server's clock (ms).
-    pub const STANDBY_POSITION: &str = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint, pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, (extract(epoch from pg_last_xact_replay_timestamp()) * 1000)::bigint, (SELECT (extract(epoch from last_msg_receipt_time) * 1000)::bigint FROM pg_stat_wal_receiver), (SELECT status FROM pg_stat_wal_receiver), (extract(epoch from clock_timestamp()) * 1000)::bigint";
-    /// One row: end of written log (bytes), number of streaming standbys, number of synchronous ones.
-    pub const PRIMARY_POSITION: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint, (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'), (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum'))";
+    /// last contact with the primary (ms; empty), receiver status (`streaming` or empty), server's clock (ms), the primary's last
+    /// checkpoint that this server knows (ms, by the primary's clock, in whole seconds).
+    ///
+    /// *Contact* is a message of the primary behind which nothing was left to send: all up to the end of log that it named is here. A
+    /// receiver that has only just begun shows its own start in the place of the last message, the same moment as sent and received; that
+    /// is none. The older of the two clocks counts. It is gone with its receiver; commit and checkpoint stay.
+    pub const STANDBY_POSITION: &str = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint, pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint, floor(extract(epoch from pg_last_xact_replay_timestamp()) * 1000)::bigint, (SELECT floor(extract(epoch from LEAST(last_msg_send_time, last_msg_receipt_time)) * 1000)::bigint FROM pg_stat_wal_receiver WHERE last_msg_send_time <> last_msg_receipt_time AND pg_last_wal_receive_lsn() >= latest_end_lsn), (SELECT status FROM pg_stat_wal_receiver), floor(extract(epoch from clock_timestamp()) * 1000)::bigint, (SELECT floor(extract(epoch from checkpoint_time) * 1000)::bigint FROM pg_control_checkpoint())";
+    /// One row: end of written log (bytes), number of streaming standbys, number of those that commits wait for (as far as the server's
+    /// own setting of `synchronous_commit` makes them wait).
+    pub const PRIMARY_POSITION: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint, (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'), (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') AND current_setting('synchronous_commit') IN ('on', 'remote_apply', 'remote_write'))";
     /// One row: `t` when promoted within 60 s.
     pub const PROMOTE: &str = "SELECT pg_promote(true, 60)";
     /// One row: number of nodes in the xCAT database.
@@ -310,7 +320,7 @@ pub fn config_test(pg: &Postgres) -> Command {
 
 /// An xCAT command by its name, with absolute path, the environment that it wants and a time limit (facts: it can hang for ever).
 pub fn xcat(xcat: &Xcat, name: &str, arguments: &[&str]) -> Command {
-    const SBIN: [&str; 5] = ["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf"];
+    const SBIN: [&str; 6] = ["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf", "nodeset"];
     let dir = if SBIN.contains(&name) { "sbin" } else { "bin" };
     let root = &xcat.root;
     Command::new([format!("{root}/{dir}/{name}")].into_iter().chain(arguments.iter().map(|a| (*a).to_owned())))

@@ -1,0 +1,589 @@
+//! The driver for tests: both machines, their hosts and the network between them, in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::{Call, Change, Connect, Content, Effect, Event, Knobs, Machine, Message, Outside, Reply, Role, State};
+
+/// One of the two machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Primary of a formed pair.
+    A,
+    /// Standby of a formed pair.
+    B,
+}
+
+impl Side {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::A, Self::B];
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        if self == Self::A { Self::B } else { Self::A }
+    }
+
+    fn index(self) -> usize {
+        usize::from(self == Self::B)
+    }
+}
+
+/// How a pair is made.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// Instance owner, on both.
+    pub instance: String,
+    /// Its home directory.
+    pub home: String,
+    /// Database.
+    pub database: String,
+    /// Host names.
+    pub hosts: [String; 2],
+    /// Addresses.
+    pub addresses: [String; 2],
+    /// Services in `/etc/services`: names and ports.
+    pub services: [(String, u16); 2],
+    /// HADR_TIMEOUT, seconds.
+    pub timeout_s: u64,
+    /// HADR_PEER_WINDOW, seconds.
+    pub window_s: u64,
+    /// HADR_SYNCMODE.
+    pub sync: String,
+    /// Folder for backup images.
+    pub backup: String,
+    /// Knobs of both machines.
+    pub knobs: Knobs,
+    /// Content of the database.
+    pub content: Content,
+    /// Virtual time at the beginning, ms since 1970.
+    pub now_ms: u64,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        Self {
+            instance: "xcatdb".into(),
+            home: "/var/lib/db2".into(),
+            database: "XCATDB".into(),
+            hosts: ["mn-a".into(), "mn-b".into()],
+            addresses: ["10.77.0.11".into(), "10.77.0.12".into()],
+            services: [("DB2_HADR_1".into(), 55001), ("DB2_HADR_2".into(), 55002)],
+            timeout_s: 60,
+            window_s: 120,
+            sync: "NEARSYNC".into(),
+            backup: "/var/lib/db2/backup".into(),
+            knobs: Knobs::default(),
+            content: Content::new(),
+            now_ms: 1_700_000_000_000,
+        }
+    }
+}
+
+/// A host of the simulated pair: names, addresses, files.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    /// Host name.
+    pub name: String,
+    /// Addresses.
+    pub addresses: Vec<String>,
+    /// Files by path.
+    pub files: BTreeMap<String, String>,
+    /// Folders that exist although nothing is in them.
+    pub dirs: BTreeSet<String>,
+    /// Files that the stand-in wrote since somebody looked.
+    pub written: Vec<String>,
+}
+
+impl Outside for Host {
+    fn host_name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.addresses.clone()
+    }
+
+    fn read(&self, path: &str) -> Option<String> {
+        self.files.get(path).cloned()
+    }
+
+    fn write(&mut self, path: &str, content: &str) -> bool {
+        let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+        if !self.is_dir(dir) {
+            return false;
+        }
+        self.files.insert(path.to_owned(), content.to_owned());
+        self.written.push(path.to_owned());
+        true
+    }
+
+    fn is_dir(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        self.dirs.contains(path)
+            || self.files.range(format!("{path}/")..).next().is_some_and(|(f, _)| f.starts_with(&format!("{path}/")))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    machine: Machine,
+    host: Host,
+    /// Its kernel runs.
+    alive: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Item {
+    Message(Message),
+    Closed,
+}
+
+/// A TCP connection: who still has its end, and what is under way.
+#[derive(Debug, Clone)]
+struct Wire {
+    open: [bool; 2],
+    /// When it arrives, where to.
+    queue: VecDeque<(u64, Side, Item)>,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commit {
+    /// Acknowledged.
+    Done,
+    /// It waits.
+    Waits,
+    /// Refused, or its connection was lost: then nobody knows.
+    Failed(String),
+}
+
+/// Two machines, their hosts, the network between them, the time.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    now: u64,
+    nodes: [Node; 2],
+    wires: BTreeMap<u64, Wire>,
+    replies: BTreeMap<u64, Reply>,
+    next: u64,
+    cut: bool,
+    congested: bool,
+    database: String,
+}
+
+/// Time of a message on the way, ms.
+const LATENCY: u64 = 1;
+const DAY_MS: u64 = 86_400_000;
+
+impl Pair {
+    /// Two hosts with the instance installed and down, no databases.
+    pub fn new(build: &Build) -> Self {
+        let hosts: String = (0..2).fold("127.0.0.1 localhost\n".to_owned(), |t, n| {
+            t + &format!("{} {}\n", build.addresses[n], build.hosts[n])
+        });
+        let services =
+            build.services.iter().fold(String::new(), |t, (name, port)| t + &format!("{name}\t{port}/tcp\n"));
+        let nodes = [0, 1].map(|n| {
+            let machine = Machine::new(&build.instance, &build.home, n as u64 + 1, build.knobs.clone());
+            let files = BTreeMap::from([
+                ("/etc/hosts".to_owned(), hosts.clone()),
+                ("/etc/services".to_owned(), services.clone()),
+                (machine.nodes_cfg(), format!("0 {} 0\n", build.hosts[n])),
+            ]);
+            let host = Host {
+                name: build.hosts[n].clone(),
+                addresses: vec!["127.0.0.1".to_owned(), build.addresses[n].clone()],
+                files,
+                dirs: BTreeSet::from([build.backup.clone(), build.home.clone()]),
+                written: Vec::new(),
+            };
+            Node { machine, host, alive: true }
+        });
+        Self {
+            now: build.now_ms,
+            nodes,
+            wires: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            next: 1,
+            cut: false,
+            congested: false,
+            database: build.database.to_uppercase(),
+        }
+    }
+
+    /// A pair that was set up as the procedure does it: A primary, B standby, PEER and CONNECTED.
+    pub fn formed(build: &Build) -> Self {
+        let mut pair = Self::new(build);
+        pair.form(build);
+        pair
+    }
+
+    fn must(&mut self, side: Side, line: &str) -> Reply {
+        let words: Vec<&str> = line.split(' ').collect();
+        let reply = self.call(side, &Call::new(&words));
+        assert!(reply.exit < 4 && !reply.hangs, "{side:?}: {line}: {reply:?}");
+        reply
+    }
+
+    fn form(&mut self, build: &Build) {
+        let (name, now) = (build.database.as_str(), self.now);
+        let logs = if build.knobs.version >= super::Version::V10_5 { "LOGARCHMETH1 LOGRETAIN" } else { "LOGRETAIN ON" };
+        self.machine_mut(Side::A).create_database(name, now, build.content.clone());
+        for side in Side::BOTH {
+            self.must(side, "db2start");
+        }
+        self.must(
+            Side::A,
+            &format!("db2 UPDATE DB CFG FOR {name} USING {logs} LOGINDEXBUILD ON TRACKMOD ON INDEXREC RESTART"),
+        );
+        let said = self.must(Side::A, &format!("db2 BACKUP DB {name} TO {}", build.backup)).stdout;
+        let stamp = said.split_whitespace().last().unwrap_or_default().to_owned();
+        self.copy(Side::A, &build.backup);
+        self.must(
+            Side::B,
+            &format!("db2 RESTORE DB {name} FROM {} TAKEN AT {stamp} REPLACE HISTORY FILE", build.backup),
+        );
+        for side in Side::BOTH {
+            let (own, other) = (side.index(), side.other().index());
+            let line = format!(
+                "db2 UPDATE DB CFG FOR {name} USING HADR_LOCAL_HOST {} HADR_LOCAL_SVC {} HADR_REMOTE_HOST {} HADR_REMOTE_SVC {} HADR_REMOTE_INST {} HADR_TIMEOUT {} HADR_PEER_WINDOW {} HADR_SYNCMODE {}",
+                build.addresses[own],
+                build.services[own].0,
+                build.addresses[other],
+                build.services[other].0,
+                build.instance,
+                build.timeout_s,
+                build.window_s,
+                build.sync
+            );
+            self.must(side, &line);
+        }
+        self.must(Side::B, &format!("db2 START HADR ON DB {name} AS STANDBY"));
+        self.must(Side::A, &format!("db2 START HADR ON DB {name} AS PRIMARY"));
+        self.advance(5_000);
+    }
+
+    /// Copies what is below a folder to the other host, as scp does.
+    pub fn copy(&mut self, from: Side, dir: &str) {
+        let prefix = format!("{}/", dir.trim_end_matches('/'));
+        let files: Vec<_> = self
+            .host(from)
+            .files
+            .iter()
+            .filter(|(p, _)| p.starts_with(&prefix))
+            .map(|(p, c)| (p.clone(), c.clone()))
+            .collect();
+        self.host_mut(from.other()).files.extend(files);
+    }
+
+    /// Virtual time, ms since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.now
+    }
+
+    /// A machine.
+    pub fn machine(&self, side: Side) -> &Machine {
+        &self.nodes[side.index()].machine
+    }
+
+    /// A machine, to change it behind its back.
+    pub fn machine_mut(&mut self, side: Side) -> &mut Machine {
+        &mut self.nodes[side.index()].machine
+    }
+
+    /// Knobs of a machine.
+    pub fn knobs(&mut self, side: Side) -> &mut Knobs {
+        &mut self.machine_mut(side).knobs
+    }
+
+    /// A host.
+    pub fn host(&self, side: Side) -> &Host {
+        &self.nodes[side.index()].host
+    }
+
+    /// A host, to change it.
+    pub fn host_mut(&mut self, side: Side) -> &mut Host {
+        &mut self.nodes[side.index()].host
+    }
+
+    /// Role, state and connection of a machine whose database is active in a pair.
+    pub fn hadr(&self, side: Side) -> Option<(Role, State, Connect)> {
+        let machine = self.machine(side);
+        let (state, connect) = machine.hadr()?;
+        Some((machine.role()?, state, connect))
+    }
+
+    /// Whether both are in peer and connected.
+    pub fn in_peer(&self) -> bool {
+        Side::BOTH.iter().all(|s| self.hadr(*s).is_some_and(|(_, s, c)| (s, c) == (State::Peer, Connect::Connected)))
+    }
+
+    /// What is committed on a machine, whatever its role.
+    pub fn content(&self, side: Side) -> Option<&Content> {
+        self.machine(side).log().map(super::Log::content)
+    }
+
+    /// Name of the database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Whether a host's kernel runs.
+    pub fn alive(&self, side: Side) -> bool {
+        self.nodes[side.index()].alive
+    }
+
+    /// Switches a host off (everything in it dies silently: the other side notices after HADR_TIMEOUT) or on (the instance is down).
+    pub fn power(&mut self, side: Side, on: bool) {
+        let node = &mut self.nodes[side.index()];
+        if node.alive && !on {
+            node.machine.power_off();
+            for wire in self.wires.values_mut() {
+                wire.open[side.index()] = false;
+            }
+        }
+        node.alive = on;
+        self.settle();
+    }
+
+    /// The instance's processes die, the host lives: the connection is closed at once.
+    pub fn kill_instance(&mut self, side: Side) {
+        self.handle(side, Event::Killed);
+        self.settle();
+    }
+
+    /// Pulls (or plugs) the cable between the two.
+    pub fn cut(&mut self, cut: bool) {
+        self.cut = cut;
+        self.settle();
+    }
+
+    /// The connection is up and takes nothing.
+    pub fn congest(&mut self, on: bool) {
+        self.congested = on;
+        for side in Side::BOTH {
+            self.handle(side, Event::Congested { on });
+        }
+        self.settle();
+    }
+
+    /// Puts the clock to that time if it is later.
+    pub fn advance_to(&mut self, now_ms: u64) {
+        if now_ms > self.now {
+            self.advance(now_ms - self.now);
+        }
+    }
+
+    /// Lets virtual milliseconds pass.
+    pub fn advance(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while self.step(end) {}
+    }
+
+    /// To the next moment at which something happens, at most to `end`; false when that is reached.
+    fn step(&mut self, end: u64) -> bool {
+        let timers = self.nodes.iter().filter(|n| n.alive).filter_map(|n| n.machine.next_timer_ms());
+        let arrivals = self.wires.values().filter(|_| self.passes()).filter_map(|w| w.queue.front().map(|i| i.0));
+        let next = timers.chain(arrivals).min().unwrap_or(u64::MAX).max(self.now + 1);
+        if next > end {
+            self.now = end;
+            self.settle();
+            return false;
+        }
+        self.now = next;
+        self.settle();
+        self.now < end
+    }
+
+    fn passes(&self) -> bool {
+        !self.cut && !self.congested
+    }
+
+    /// Everything that happens now.
+    fn settle(&mut self) {
+        for side in Side::BOTH {
+            if self.alive(side) {
+                self.handle(side, Event::Tick);
+            }
+        }
+        while self.deliver() {}
+        for side in Side::BOTH {
+            self.dial(side);
+        }
+        self.wires.retain(|_, w| w.open != [false; 2] || !w.queue.is_empty());
+    }
+
+    fn deliver(&mut self) -> bool {
+        if !self.passes() {
+            return false;
+        }
+        let now = self.now;
+        let due = self.wires.iter_mut().find(|(_, w)| w.queue.front().is_some_and(|i| i.0 <= now));
+        let Some((link, wire)) = due else { return false };
+        let (link, item) = (*link, wire.queue.pop_front());
+        let Some((_, to, item)) = item else { return false };
+        if !self.alive(to) {
+            return true;
+        }
+        let wire = self.wires.get_mut(&link).expect("a wire that was found");
+        match item {
+            Item::Message(message) if wire.open[to.index()] => self.handle(to, Event::Message { link, message }),
+            // Nobody has this end any more: a reset.
+            Item::Message(_) => wire.queue.push_back((now + LATENCY, to.other(), Item::Closed)),
+            Item::Closed if std::mem::take(&mut wire.open[to.index()]) => self.handle(to, Event::Down { link }),
+            Item::Closed => {}
+        }
+        true
+    }
+
+    fn dial(&mut self, side: Side) {
+        let Some((address, port)) = self.machine(side).wish(self.now).dial.filter(|_| self.alive(side)) else { return };
+        let other = side.other();
+        let there = self.host(other).addresses.contains(&address) && !self.host(side).addresses.contains(&address);
+        let listens = self.machine(other).wish(self.now).listen.is_some_and(|(at, p)| at == address && p == port);
+        if !(self.alive(other) && self.passes() && there && listens) {
+            self.handle(side, Event::DialFailed);
+            return;
+        }
+        let link = self.next;
+        self.next += 1;
+        self.wires.insert(link, Wire { open: [true; 2], queue: VecDeque::new() });
+        self.handle(other, Event::Up { link, dialled: false });
+        self.handle(side, Event::Up { link, dialled: true });
+    }
+
+    fn handle(&mut self, side: Side, event: Event) {
+        let node = &mut self.nodes[side.index()];
+        if !node.alive {
+            return;
+        }
+        let effects = node.machine.handle(self.now, &mut node.host, event);
+        for effect in effects {
+            match effect {
+                Effect::Done { id, reply } => {
+                    self.replies.insert(id, reply);
+                }
+                Effect::Send { link, message } => {
+                    if let Some(wire) = self.wires.get_mut(&link) {
+                        wire.queue.push_back((self.now + LATENCY, side.other(), Item::Message(message)));
+                    }
+                }
+                Effect::Close { link } => {
+                    if let Some(wire) = self.wires.get_mut(&link) {
+                        wire.open[side.index()] = false;
+                        wire.queue.push_back((self.now + LATENCY, side.other(), Item::Closed));
+                    }
+                }
+            }
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// Starts a program without waiting for it; its number for [`Self::reply`].
+    pub fn submit(&mut self, side: Side, call: Call) -> u64 {
+        let id = self.number();
+        if self.alive(side) {
+            self.handle(side, Event::Call { id, call });
+            self.settle();
+        } else {
+            let stderr = "the host is down\n".to_owned();
+            self.replies.insert(id, Reply { exit: 255, stderr, ..Reply::default() });
+        }
+        id
+    }
+
+    /// The answer to a program, client or commit, once it is there.
+    pub fn reply(&mut self, id: u64) -> Option<Reply> {
+        self.replies.remove(&id)
+    }
+
+    /// Lets time pass until the answer is there, at most `limit_ms`.
+    fn wait(&mut self, id: u64, limit_ms: u64) -> Option<Reply> {
+        let end = self.now.saturating_add(limit_ms);
+        loop {
+            if let Some(reply) = self.reply(id) {
+                return Some(reply);
+            }
+            if !self.step(end) {
+                return self.reply(id);
+            }
+        }
+    }
+
+    /// Runs a program to its end or its limit, and lets that much time pass.
+    pub fn call(&mut self, side: Side, call: &Call) -> Reply {
+        let (start, limit) = (self.now, call.limit_ms.unwrap_or(DAY_MS));
+        let id = self.submit(side, call.clone());
+        let reply = self.wait(id, limit);
+        let left = (start + limit).saturating_sub(self.now);
+        match reply {
+            Some(reply) if !reply.hangs && reply.takes_ms <= left => {
+                self.advance(reply.takes_ms);
+                Reply { takes_ms: self.now - start, ..reply }
+            }
+            late => {
+                self.handle(side, Event::Gone { id });
+                self.advance(left);
+                let stdout = late.map(|r| r.stdout).unwrap_or_default();
+                Reply { stdout, stderr: String::new(), exit: 124, takes_ms: limit, hangs: true }
+            }
+        }
+    }
+
+    /// A client program connects to the database of that machine; its answer is a [`Self::reply`].
+    pub fn client(&mut self, side: Side, name: &str) -> u64 {
+        let id = self.number();
+        self.handle(side, Event::Client { id, name: name.to_owned() });
+        self.settle();
+        id
+    }
+
+    /// [`Self::client`], waiting for the answer: exit 0, or the message.
+    pub fn connect(&mut self, side: Side, name: &str) -> Reply {
+        if !self.alive(side) {
+            return Reply { exit: 255, ..Reply::default() };
+        }
+        let id = self.client(side, name);
+        self.wait(id, DAY_MS).unwrap_or_default()
+    }
+
+    /// A client program's connection ends.
+    pub fn disconnect(&mut self, side: Side, name: &str) {
+        self.handle(side, Event::ClientGone { name: name.to_owned() });
+        self.settle();
+    }
+
+    /// Begins a commit; [`Self::committed`] says what became of it.
+    pub fn begin(&mut self, side: Side, change: Change) -> u64 {
+        let id = self.number();
+        if self.alive(side) {
+            self.handle(side, Event::Commit { id, change });
+            self.settle();
+        } else {
+            self.replies.insert(id, Reply { exit: 255, ..Reply::default() });
+        }
+        id
+    }
+
+    /// What became of a commit by now.
+    pub fn committed(&self, id: u64) -> Commit {
+        match self.replies.get(&id) {
+            None => Commit::Waits,
+            Some(reply) if reply.exit == 0 => Commit::Done,
+            Some(reply) => Commit::Failed(reply.stdout.clone()),
+        }
+    }
+
+    /// A commit, waiting for at most `limit_ms`.
+    pub fn commit(&mut self, side: Side, change: Change, limit_ms: u64) -> Commit {
+        let id = self.begin(side, change);
+        let reply = self.wait(id, limit_ms);
+        if let Some(reply) = reply {
+            self.replies.insert(id, reply);
+        }
+        self.committed(id)
+    }
+}

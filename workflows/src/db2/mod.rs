@@ -1,0 +1,8 @@
+//! DB2 with HADR: what its programs say and what that means, which form of takeover a state permits, and the workflows of such a pair.
+//!
+//! Everything that DB2 says is judged by code or by keyword, never by wording: texts differ by version and language. What is cut,
+//! missing or not known is *unknown*, and an unknown code is fatal and shown.
+
+pub mod message;
+pub mod read;
+pub mod takeover;

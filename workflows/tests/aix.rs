@@ -1,0 +1,232 @@
+//! AIX: what its commands print is read rightly, and the two scripts that stand in for arping do what they say, in real shells.
+
+mod common;
+
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+use common::{Desk, done, is, looked, ok, ran};
+use journal_schema::{Fact, Tri, Verdict};
+use workflows::{
+    ActionResult, example, host,
+    model::{NodeId, Pair},
+    step::Place,
+    steps::{
+        aix, read,
+        read_aix::{self, Src},
+        service_nodes, xcat,
+    },
+    vocabulary_aix,
+};
+
+fn desk() -> Desk {
+    Desk { pair: Pair { witnesses: example::procedure().witnesses, ..example::procedure() }, ..Desk::new() }
+}
+
+const IFCONFIG: &str = "en0: flags=1e084863,480<UP,BROADCAST,NOTRAILERS,RUNNING,SIMPLEX,MULTICAST,GROUPRT,64BIT,CHECKSUM_OFFLOAD(ACTIVE),CHAIN>\n\tinet 10.1.47.104 netmask 0xffffff00 broadcast 10.1.47.255\n\t tcp_sendspace 131072 tcp_recvspace 65536 rfc1323 0\nen1: flags=1e084863,480<UP,BROADCAST>\n\tinet 9.114.47.104 netmask 0xffffffc0 broadcast 9.114.47.127\nlo0: flags=e08084b,1c0<UP,BROADCAST,LOOPBACK>\n\tinet 127.0.0.1 netmask 0xff000000 broadcast 127.255.255.255\n\tinet6 ::1%1/0\n";
+
+#[test]
+fn t11_identity_boot_and_addresses_are_read() {
+    let node = &example::procedure().nodes[1];
+    assert_eq!(host::identity(node, &ok("00F6F5D54C004C68\n")), Some("00F6F5D54C004C68"));
+    for bad in ["", "00F6\n", "not an id at all\n", "00F6F5D54C004C68", "00F6F5D54C004C68\n00F6F5D54C004C68\n"] {
+        assert_eq!(host::identity(node, &ok(bad)), None, "{bad:?}");
+    }
+    let boot = |text: &str| host::boot(node, &ok(text));
+    assert_eq!(boot("   .        system boot Aug 05 20:33     \n").as_deref(), Some("Aug-05-20:33"));
+    assert_ne!(
+        boot("   .        system boot Aug 05 20:34     \n"),
+        boot("   .        system boot Aug 05 20:33     \n")
+    );
+    for bad in ["", "who: 0551-003\n", ".  system boot Aug\n"] {
+        assert_eq!(boot(bad), None, "{bad:?}");
+    }
+    assert_eq!(read::holds(&ok(IFCONFIG), "9.114.47.104"), Tri::Yes);
+    assert_eq!(read::holds(&ok(IFCONFIG), "9.114.47.103"), Tri::No);
+    assert_eq!(read::holds(&ok(IFCONFIG), "9.114.47.10"), Tri::No, "not by its beginning");
+    assert_eq!(read::holds(&ok(""), "9.114.47.103"), Tri::Unknown);
+    assert_eq!(read::holds(&ran(1, IFCONFIG, ""), "9.114.47.104"), Tri::Unknown, "never yes by a call that failed");
+    assert_eq!(vocabulary_aix::netmask(26), "255.255.255.192");
+    assert_eq!(vocabulary_aix::netmask(32), "255.255.255.255");
+    assert_eq!(vocabulary_aix::netmask(1), "128.0.0.0");
+}
+
+#[test]
+fn t48_t56_src_and_inittab_are_read() {
+    let status = |text: &str| read_aix::src(&ok(text), "xcatd");
+    let heading = "Subsystem         Group            PID          Status \n";
+    assert_eq!(status(&format!("{heading} xcatd                             3211402      active\n")), Src::Active);
+    assert_eq!(
+        status(&format!("{heading} xcatd                                          inoperative\n")),
+        Src::Inoperative
+    );
+    assert_eq!(status(&format!("{heading} xcatd                             3211402      stopping\n")), Src::Between);
+    assert_eq!(status(heading), Src::Unknown);
+    assert_eq!(read_aix::runs(Src::Between), Tri::Yes, "what stops still runs");
+    let none = ran(1, "", "0513-085 The xcatd Subsystem is not on file.\n");
+    assert_eq!(read_aix::src(&none, "xcatd"), Src::NoSuch);
+    assert_eq!(read_aix::src(&ActionResult::default(), "xcatd"), Src::Unknown);
+    let machine = &example::procedure().nodes[0];
+    let at_boot = |r: &ActionResult| host::starts_at_boot(machine, r);
+    assert_eq!(at_boot(&ok("xcatd:2:once:/usr/bin/startsrc -s xcatd > /dev/console 2>&1\n")), Tri::Yes);
+    assert_eq!(at_boot(&ok("xcatd:2:off:/usr/bin/startsrc -s xcatd > /dev/console 2>&1\n")), Tri::No);
+    assert_eq!(at_boot(&ran(1, "", "")), Tri::No, "no line");
+    assert_eq!(at_boot(&ran(127, "", "sh: lsitab: not found\n")), Tri::Unknown);
+}
+
+/// The order within the job, the words of the call, and what each answer of the wire means.
+#[test]
+fn t12_t13_t17_the_address_is_taken_after_silence_only() {
+    let desk = desk();
+    let steps = aix::take(&desk.context());
+    let take = &steps[0];
+    let listing = take.script.listing();
+    let lines: Vec<&str> = listing.lines().collect();
+    assert!(lines[0].contains("arp-probe 9.114.47.103 9.114.47.126"), "{listing}");
+    assert_eq!(
+        lines[1],
+        "/usr/sbin/mktcpip -h aixmn1 -a 9.114.47.103 -m 255.255.255.192 -i en1 -g 9.114.47.126 -A no -t N/A"
+    );
+    assert_eq!(lines[2], "chdev -l en1 -a 'state=detach' -P");
+    let held = IFCONFIG.replace("9.114.47.104", "9.114.47.103");
+    let machine = common::Machine::default()
+        .says("arp-probe", ok("silence\n"))
+        .says("mktcpip", ok(""))
+        .says("chdev", ok("en1 changed\n"))
+        .says("ifconfig -a", ok(&held))
+        .says("arp-probe", ok("silence\n"))
+        .says("hostname", ok("aixmn1\n"))
+        .says("mktcpip", ok(""))
+        .says("lsattr", ok("detach\n"));
+    is(&done(take, &machine), Verdict::Succeeded, "mn-b holds 9.114.47.103, named aixmn1");
+    let other = |text: &str, answer: ActionResult| done(take, &machine.clone().says(text, answer));
+    is(&other("arp-probe", ran(1, "answered 0:11:25:a5:1b:c2\n", "")), Verdict::Failed, "0:11:25:a5:1b:c2 answers");
+    is(&other("arp-probe", ran(2, "deaf\n", "")), Verdict::Failed, "silence for 9.114.47.103 would prove nothing");
+    is(&other("arp-probe", ok("")), Verdict::Failed, "could not be asked");
+    is(&other("hostname", ok("aixmn2\n")), Verdict::Failed, "is called aixmn2");
+    is(&other("lsattr", ok("up\n")), Verdict::Failed, "at boot");
+    let before =
+        "inet en0 10.1.47.104 0xffffff00\ninet en1 9.114.47.104 0xffffffc0\nroute default 10.1.47.1 en0\nhost aixmn2\n";
+    let after = "inet en0 10.1.47.104 0xffffff00\ninet en1 9.114.47.103 0xffffffc0\nroute default 9.114.47.126 en1\nhost aixmn1\n";
+    assert_eq!(read_aix::network_changes(before, after, "en1"), ["-route default 10.1.47.1 en0"]);
+    assert_eq!(read_aix::network_changes(before, before, "en1"), [""; 0]);
+}
+
+/// What is given away leaves nothing behind; taking back writes the same address, and never for good.
+#[test]
+fn t05_t68_the_address_never_outlives_a_boot() {
+    let mut desk = desk();
+    let give = aix::release(&desk.context()).remove(0);
+    assert_eq!(give.place, Place::Node(NodeId::A));
+    assert_eq!(give.script.listing(), "chdev -l en1 -a 'state=detach'\n");
+    let back = give.undo.unwrap().script.listing();
+    assert!(back.contains("-a 9.114.47.103") && back.ends_with("chdev -l en1 -a 'state=detach' -P\n"), "{back}");
+    let standby = aix::take_standby(&desk.context());
+    assert_eq!((standby[0].place, standby[1].place), (Place::Node(NodeId::B), Place::Node(NodeId::A)));
+    assert!(standby[1].script.listing().contains("-h aixmn2 -a 9.114.47.104"), "{}", standby[1].script.listing());
+    desk.pair.service.standby_address = None;
+    assert!(aix::take_standby(&desk.context()).is_empty());
+}
+
+#[test]
+fn t48_t62_xcatd_is_stopped_to_its_last_process_and_restarted_everywhere() {
+    let desk = desk();
+    let ctx = desk.context();
+    let stop = xcat::stop_xcatd(&ctx, NodeId::A, "stop.xcatd", true);
+    let text = stop.script.listing();
+    assert!(text.starts_with("stopsrc -s xcatd\n") && text.contains("until it prints \"0\""), "{text}");
+    let steps = xcat::restart_all(&ctx);
+    assert!(steps[0].opens.is_none(), "the service nodes have steps of their own");
+    assert_eq!(steps[1].place, Place::Witness(0));
+    assert!(steps[1].stage > steps[0].stage && steps[1].optional);
+    let text = steps[0].script.listing();
+    assert!(text.find("stopsrc").unwrap() < text.find("startsrc").unwrap(), "{text}");
+    assert!(text.contains("HOME=/ "), "root's home is / on AIX: {text}");
+    let machine = common::Machine::default()
+        .says("tabdump", ok(common::SITE))
+        .says("^xcatd: ", ok("0\n"))
+        .says("src", ok(""))
+        .says("xcatd-ready", ok("ready\n"));
+    is(&done(&steps[0], &machine), Verdict::Succeeded, "shows the site table");
+    let hung = machine.says("tabdump", ran(124, "", ""));
+    is(&done(&steps[0], &hung), Verdict::Failed, "did not answer in time");
+    assert_eq!(service_nodes::stop(&ctx).len(), 1);
+    let unreachable = steps[1].unreachable.clone().unwrap();
+    is(&unreachable, Verdict::Failed, "sn1 cannot be reached");
+    assert!(steps[1].opens.as_ref().unwrap().text.contains("sn1"));
+}
+
+#[test]
+fn t14_what_cannot_be_asked_is_unknown() {
+    let desk = desk();
+    let step = aix::seen_from_elsewhere(&desk.context()).remove(0);
+    let machine = |r: ActionResult| common::Machine::default().says("arp-probe-elsewhere", r);
+    is(
+        &looked(&step, &machine(ran(1, "answered 0a:00:27:00:00:01\n", ""))),
+        Verdict::Succeeded,
+        "sn1 hears 0a:00:27:00:00:01",
+    );
+    is(&looked(&step, &machine(ran(2, "deaf\n", ""))), Verdict::Unknown, "sn1 cannot ask");
+    is(&looked(&step, &machine(ok("silence\n"))), Verdict::Failed, "hears nobody");
+    let free = aix::free(&desk.context(), "address.free");
+    let wire = looked(&free, &common::Machine::default().says("arp-probe", ok("silence\n")));
+    let expected = Fact::AddressProbe { node: "mn-b".into(), address: "9.114.47.103".into(), answered_by: None };
+    assert_eq!(wire.evidence, [expected]);
+}
+
+/// The scripts, with the machine's programs replaced by ones that say what they are told.
+fn shell(command: &workflows::Command, programs: &[(&str, &str)]) -> (i32, String) {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, body) in programs {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:/usr/bin:/bin", dir.path().display());
+    let output = Command::new(&command.argv[0]).args(&command.argv[1..]).env("PATH", path).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn t13_the_probe_without_arping() {
+    let service = example::procedure().service;
+    let probe = vocabulary_aix::arp_probe(&service, "9.114.47.103");
+    let own = format!("cat <<'E'\n{IFCONFIG}E");
+    let table = |rows: &str| format!("[ \"$1\" = -d ] && exit 0; cat <<'E'\n{rows}E");
+    let gateway = "  ? (9.114.47.126) at 0:4:ac:6e:1:2 [ethernet] stored in bucket 3\n";
+    let run = |rows: &str, ifconfig: &str| {
+        shell(&probe, &[("ifconfig", ifconfig), ("arp", &table(rows)), ("ping", "exit 1")])
+    };
+    assert_eq!(run(gateway, &own), (0, "silence\n".into()));
+    assert_eq!(run(&format!("{gateway}  ? (9.114.47.103) at (incomplete)\n"), &own), (0, "silence\n".into()));
+    let answered = format!("{gateway}  ? (9.114.47.103) at 0:11:25:a5:1b:c2 [ethernet] stored in bucket 16\n");
+    assert_eq!(run(&answered, &own), (1, "answered 0:11:25:a5:1b:c2\n".into()));
+    assert_eq!(run("", &own), (2, "deaf\n".into()));
+    assert_eq!(run(gateway, &own.replace("9.114.47.104", "9.114.47.103")), (0, "own\n".into()));
+    let announce = vocabulary_aix::announce(&service, 1);
+    assert_eq!(shell(&announce, &[("arp", &table(gateway)), ("ping", "exit 0")]).0, 0);
+    assert_eq!(shell(&announce, &[("arp", &table("")), ("ping", "exit 1")]).0, 1);
+}
+
+#[test]
+fn t14_the_probe_from_elsewhere() {
+    let probe = vocabulary_aix::arp_probe_elsewhere("9.114.47.103");
+    let route = "echo '9.114.47.103 dev eth1 src 9.114.47.105 uid 0 \\    cache '";
+    let run = |ip: &str, arping: &str| shell(&probe, &[("ip", ip), ("arping", arping)]);
+    let reply =
+        "echo 'ARPING 9.114.47.103 from 9.114.47.105 eth1\nUnicast reply from 9.114.47.103 [00:11:25:A5:1B:C2]  0.7ms'";
+    assert_eq!(run(route, reply), (1, "answered 00:11:25:A5:1B:C2\n".into()));
+    assert_eq!(run(route, "echo 'Sent 2 probes\nReceived 0 response(s)'; exit 1"), (0, "silence\n".into()));
+    assert_eq!(run(route, "exit 2"), (2, "deaf\n".into()));
+    let far = "echo '9.114.47.103 via 10.0.0.1 dev eth0 src 10.0.0.5'";
+    assert_eq!(run(far, reply), (2, "deaf\n".into()));
+    assert_eq!(run("exit 2", reply), (2, "deaf\n".into()));
+}
+
+#[test]
+fn t56_the_line_of_inittab_is_switched_off() {
+    let command = vocabulary_aix::inittab_action("xcatd", "off");
+    let line = "xcatd:2:once:/usr/bin/startsrc -s xcatd > /dev/console 2>&1";
+    let (code, out) = shell(&command, &[("lsitab", &format!("echo '{line}'")), ("chitab", "echo \"$1\"")]);
+    assert_eq!((code, out), (0, line.replace("once", "off") + "\n"));
+    assert_eq!(shell(&command, &[("lsitab", "exit 1"), ("chitab", "echo no")]), (0, String::new()));
+}

@@ -1,0 +1,4 @@
+//! DB2: what it says, on captures and on rubbish; the takeover matrix; the workflows of a pair with DB2.
+
+mod captures;
+mod matrix;
