@@ -321,4 +321,15 @@ pub enum Fact {
         /// Directory.
         directory: String,
     },
+    /// What deployment needs and only the machine in service can tell, as it was saved.
+    Deployment {
+        /// Where the text was seen: a node, or `controller`.
+        node: String,
+        /// When it was taken, by the clock of the machine that told it, milliseconds since 1970.
+        taken_ms: u64,
+        /// SHA-256 of the text, hexadecimal.
+        digest: String,
+        /// The text: JSON, then its digest.
+        text: String,
+    },
 }

@@ -144,6 +144,7 @@ impl Seen {
             Fact::Identity { .. }
             | Fact::Setting { .. }
             | Fact::BackupImage { .. }
+            | Fact::Deployment { .. }
             | Fact::ClockOffset { .. }
             | Fact::FenceIdentity { .. }
             | Fact::LogPosition { .. }

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+mod db2;
+
 use lab::hosts::{
     COMPUTE_NODES, DATABASE, Lab, LabErrorKind, Line, Machine, Nic, Options, Plug, Power, PowerAction, SERVICE_ADDRESS,
     config, preflight, scratch,

@@ -153,6 +153,11 @@ pub fn fact(fact: &Fact) -> String {
             let when = value.parse().map(|ms| timestamp(UnixMillis(ms)));
             format!("{node}: {key} {}", when.unwrap_or_else(|_| value.clone()))
         }
+        Fact::Deployment { node, taken_ms, digest, .. } => format!(
+            "{node}: saved for deployment {}, digest {}",
+            timestamp(UnixMillis(*taken_ms)),
+            digest.get(..12).unwrap_or(digest)
+        ),
         Fact::Note { node, key, value } if node.is_empty() => format!("{key}: {value}"),
         Fact::Note { node, key, value } => format!("{node}: {key}: {value}"),
         Fact::Hadr { node, role, active, state, connection, window_end_ms, .. } => {

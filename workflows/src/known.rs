@@ -43,6 +43,7 @@ impl Known {
             Fact::Setting { node, name, .. } => (node, format!("setting {name}")),
             Fact::Permitted { node, .. } => (node, "permitted".into()),
             Fact::BackupImage { node, .. } => (node, "image".into()),
+            Fact::Deployment { node, .. } => (node, "deployment".into()),
         };
         self.facts.insert((node.clone(), key), fact.clone());
     }
@@ -201,6 +202,13 @@ impl Known {
             Some(Fact::ClockOffset { offset_ms, error_ms, .. }) => Some((*offset_ms, *error_ms)),
             _ => None,
         }
+    }
+
+    /// What was saved for deployment, as seen anywhere.
+    pub fn deployments(&self) -> impl Iterator<Item = &str> {
+        self.facts
+            .values()
+            .filter_map(|f| if let Fact::Deployment { text, .. } = f { Some(text.as_str()) } else { None })
     }
 
     /// Scheduled jobs: node, holder, line, armed.

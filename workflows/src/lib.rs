@@ -3,7 +3,9 @@
 //! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
 
 pub mod db2;
+pub mod deployment;
 pub mod diagram;
+pub mod drill;
 pub mod example;
 pub mod failover;
 pub mod host;
@@ -18,6 +20,7 @@ pub mod script;
 pub mod step;
 pub mod steps;
 pub mod switchover;
+pub mod sync;
 pub mod table;
 pub mod vocabulary;
 

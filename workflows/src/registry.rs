@@ -1,12 +1,12 @@
 //! The workflows that there are.
 
-use crate::{failover, model::Flavour, switchover, table::Workflow};
+use crate::{drill, failover, model::Flavour, switchover, sync, table::Workflow};
 
 /// All of a kind of database, in the order of a help text.
 pub fn of(flavour: Flavour) -> Vec<Workflow> {
     match flavour {
         Flavour::Postgres => vec![failover::workflow(), switchover::workflow()],
-        Flavour::Db2 => Vec::new(),
+        Flavour::Db2 => vec![drill::workflow(), sync::workflow()],
     }
 }
 

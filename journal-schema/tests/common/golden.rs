@@ -106,6 +106,12 @@ fn facts_of_db2() -> Vec<Fact> {
         facts.push(Fact::Permitted { node: node(), form });
     }
     facts.extend([
+        Fact::Deployment {
+            node: "controller".into(),
+            taken_ms: 1_281_011_580_000,
+            digest: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".into(),
+            text: "{}\n".into(),
+        },
         Fact::Setting { node: node(), name: "HADR_TARGET_LIST".into(), value: String::new() },
         Fact::BackupImage { node: node(), timestamp: "20100805161232".into(), directory: "/var/lib/db2/backup".into() },
     ]);

@@ -196,7 +196,7 @@ impl Cx<'_> {
         let short = |n: &str| n.split('.').next().unwrap_or("").to_owned();
         let local = name == own
             || short(&name) == short(&own)
-            || super::config::resolve(&name, self.host).is_some_and(|a| self.host.addresses().contains(&a));
+            || super::config::resolve(&name, self.host).is_some_and(|a| self.host.has_address(&a));
         (!local).then(|| self.says("SQL6031N", &[]))
     }
 

@@ -152,7 +152,7 @@ impl Parameters {
         let (local_host, local_svc) = (text("HADR_LOCAL_HOST")?, text("HADR_LOCAL_SVC")?);
         let (remote_host, remote_svc) = (text("HADR_REMOTE_HOST")?, text("HADR_REMOTE_SVC")?);
         let remote_inst = text("HADR_REMOTE_INST")?;
-        let local_address = resolve(&local_host, host).filter(|a| host.addresses().contains(a)).ok_or(4_u32)?;
+        let local_address = resolve(&local_host, host).filter(|a| host.has_address(a)).ok_or(4_u32)?;
         Ok(Self {
             local_port: port(&local_svc, host).ok_or(5_u32)?,
             remote_port: port(&remote_svc, host).ok_or(6_u32)?,

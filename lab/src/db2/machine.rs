@@ -13,8 +13,8 @@ use super::{
 pub trait Outside {
     /// Host name of the kernel.
     fn host_name(&self) -> String;
-    /// Addresses that the host has now.
-    fn addresses(&self) -> Vec<String>;
+    /// Whether the host has that address now.
+    fn has_address(&self, address: &str) -> bool;
     /// Content of a file.
     fn read(&self, path: &str) -> Option<String>;
     /// Writes a file; false when its folder is not there or may not be written.

@@ -26,7 +26,7 @@
 //! - Real programs on the lab's hosts, with a real TCP connection between them: see `standin`.
 //!
 //! What is documented, captured or only remembered of the real behaviour: every cell that is not documented or captured is a field of
-//! [`Knobs`], with its grade.
+//! [`Knobs`], with its grade. See `docs/db2-stand-in.md`.
 
 // A state of DB2 and the knobs of it are sets of independent switches.
 #![allow(clippy::struct_excessive_bools)]

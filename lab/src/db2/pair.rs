@@ -99,8 +99,8 @@ impl Outside for Host {
         self.name.clone()
     }
 
-    fn addresses(&self) -> Vec<String> {
-        self.addresses.clone()
+    fn has_address(&self, address: &str) -> bool {
+        self.addresses.iter().any(|a| a == address)
     }
 
     fn read(&self, path: &str) -> Option<String> {

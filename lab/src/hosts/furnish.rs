@@ -98,7 +98,7 @@ pub(crate) fn operator(upper: &Upper, program: &Path) -> Result<()> {
 }
 
 /// What only a management node has: xCAT, services at boot, crontabs.
-pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) -> Result<()> {
+pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server, db2: bool) -> Result<()> {
     for (dir, names) in [("bin", BIN), ("sbin", SBIN)] {
         for name in names {
             let text = format!("#!/bin/sh\nexec {PROGRAM} standin {name} \"$@\"\n");
@@ -122,15 +122,20 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server) 
     )?;
     let host = if machine == Machine::Mn1 { SERVICE_ADDRESS.to_owned() } else { machine.address(Nic::Eth0) };
     upper.folder_of((0, 0), "/etc/xcat", 0o755)?;
-    upper.file(
-        "/etc/xcat/cfgloc",
-        0o600,
-        &format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD),
-    )?;
+    let postgres = format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD);
+    upper.file("/etc/xcat/cfgloc", 0o600, &if db2 { super::db2::cfgloc() } else { postgres })?;
     for dir in
         ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat", "/install", "/tftpboot", "/etc/dhcp"]
     {
         upper.folder(dir)?;
+    }
+    if db2 {
+        // Started by hand after a boot: what DB2 is, only a look tells.
+        return upper.at_boot(if machine == Machine::Mn1 {
+            &["cron", "db2", "isc-dhcp-server", "xcatd"]
+        } else {
+            &["cron", "db2"]
+        });
     }
     let program = format!("{}/pg_restore", server.bin_dir());
     let owner = super::rootfs::account("postgres")?;

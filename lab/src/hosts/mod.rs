@@ -6,6 +6,7 @@
 
 mod bmc;
 mod database;
+mod db2;
 mod error;
 mod furnish;
 mod keys;
@@ -29,6 +30,7 @@ use std::{
 
 pub use bmc::{PASSWORD as BMC_PASSWORD, USER as BMC_USER};
 pub use database::{DATABASE, PASSWORD as DATABASE_PASSWORD, ROLE};
+pub use db2::{DB2_BACKUP, DB2_DATABASE, DB2_HOME, DB2_INSTANCE, Db2};
 pub use error::{LabError, LabErrorKind, Result};
 pub use machine::{
     CLUSTER_NETWORK, DOMAIN, Machine, Nic, PREFIX, Plug, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME, bmc_address,
@@ -75,6 +77,8 @@ pub struct Options {
     pub synchronous: bool,
     /// `listen_addresses` of both servers.
     pub listen: String,
+    /// DB2 (its stand-in) instead of PostgreSQL.
+    pub db2: Option<Db2>,
     /// Whether the lab ends with this process: removed when the [`Lab`] is dropped, or by [`Lab::sweep`] if the process was killed.
     pub tied: bool,
 }
@@ -88,6 +92,7 @@ impl Options {
             program: program.into(),
             synchronous: false,
             listen: "*".into(),
+            db2: None,
             tied: false,
         }
     }

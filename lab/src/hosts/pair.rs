@@ -4,6 +4,7 @@ use workflows::model::{Database, Fence, Node, Pair, Platform, Postgres, Service,
 
 use super::{
     Lab, bmc, database,
+    db2::Db2,
     machine::{
         CLUSTER_NETWORK, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME, bmc_address, bmc_name,
     },
@@ -63,17 +64,22 @@ pub fn config(lab: &Lab) -> Pair {
         },
         nodes: Machine::PAIR.map(node),
         witnesses: vec![witness(Machine::Sn1), witness(Machine::Admin)],
-        database: Database::Postgres(Postgres {
-            database: database::DATABASE.into(),
-            user: database::ROLE.into(),
-            port: 5432,
-            os_user: "postgres".into(),
-            data_dir: server.data_dir(),
-            config_dir: server.config_dir(),
-            bin_dir: server.bin_dir(),
-            control: ["pg_ctlcluster", &server.version, "main", "{action}"].map(str::to_owned).to_vec(),
-            client_network: CLUSTER_NETWORK.into(),
-        }),
+        database: lab.state.db2.map_or_else(
+            || {
+                Database::Postgres(Postgres {
+                    database: database::DATABASE.into(),
+                    user: database::ROLE.into(),
+                    port: 5432,
+                    os_user: "postgres".into(),
+                    data_dir: server.data_dir(),
+                    config_dir: server.config_dir(),
+                    bin_dir: server.bin_dir(),
+                    control: ["pg_ctlcluster", &server.version, "main", "{action}"].map(str::to_owned).to_vec(),
+                    client_network: CLUSTER_NETWORK.into(),
+                })
+            },
+            |(timeout_s, window_s)| Db2 { timeout_s, window_s, ..Db2::default() }.model(),
+        ),
         nim: None,
         xcat: Xcat {
             root: "/opt/xcat".into(),

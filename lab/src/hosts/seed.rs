@@ -1,8 +1,8 @@
 //! The small cluster that the xCAT database of a new lab holds.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::xcat::{TABLES, table};
+use crate::xcat::{Row, TABLES, Table, table};
 
 use super::{
     database::ROLE,
@@ -17,14 +17,25 @@ pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn insert(sql: &mut String, name: &str, values: &[(&str, &str)]) {
+/// Rows of all tables, by table in order of their making.
+type Rows = Vec<(&'static Table, Row)>;
+
+fn insert(rows: &mut Rows, name: &str, values: &[(&str, &str)]) {
     let known = table(name).expect("a table of the schema");
-    let columns: Vec<String> = values
-        .iter()
-        .map(|(c, _)| format!("\"{}\"", known.columns[known.column(c).expect("a column of the schema")]))
-        .collect();
-    let texts: Vec<String> = values.iter().map(|(_, v)| quote(v)).collect();
-    let _ = writeln!(sql, "INSERT INTO {name} ({}) VALUES ({});\n", columns.join(", "), texts.join(", "));
+    let mut row = known.empty_row("");
+    for (column, value) in values {
+        (*value).clone_into(&mut row[known.column(column).expect("a column of the schema")]);
+    }
+    rows.push((known, row));
+}
+
+/// The rows by table.
+pub(crate) fn content() -> BTreeMap<String, Vec<Row>> {
+    let mut all: BTreeMap<String, Vec<Row>> = TABLES.iter().map(|t| (t.name.to_owned(), Vec::new())).collect();
+    for (table, row) in rows() {
+        all.entry(table.name.to_owned()).or_default().push(row);
+    }
+    all
 }
 
 /// Statements with an empty line after each, as a single-user server wants them.
@@ -36,6 +47,16 @@ pub(crate) fn sql() -> String {
             writeln!(sql, "CREATE TABLE {} ({}, PRIMARY KEY (\"{}\"));\n", t.name, columns.join(", "), t.columns[0]);
         let _ = writeln!(sql, "ALTER TABLE {} OWNER TO {ROLE};\n", t.name);
     }
+    for (table, row) in rows() {
+        let set = table.columns.iter().zip(&row).filter(|(_, v)| !v.is_empty());
+        let (columns, texts): (Vec<_>, Vec<_>) = set.map(|(c, v)| (format!("\"{c}\""), quote(v))).unzip();
+        let _ = writeln!(sql, "INSERT INTO {} ({}) VALUES ({});\n", table.name, columns.join(", "), texts.join(", "));
+    }
+    sql
+}
+
+fn rows() -> Rows {
+    let mut rows = Rows::new();
     for (key, value) in [
         ("master", SERVICE_ADDRESS),
         ("nameservers", SERVICE_ADDRESS),
@@ -47,10 +68,10 @@ pub(crate) fn sql() -> String {
         ("xcatiport", "3002"),
         ("timezone", "Etc/UTC"),
     ] {
-        insert(&mut sql, "site", &[("key", key), ("value", value)]);
+        insert(&mut rows, "site", &[("key", key), ("value", value)]);
     }
     insert(
-        &mut sql,
+        &mut rows,
         "networks",
         &[
             ("netname", "cluster"),
@@ -64,10 +85,10 @@ pub(crate) fn sql() -> String {
     );
     for (priority, name) in [("1", "root"), ("1.2", SERVICE_NAME), ("1.3", STANDBY_NAME)] {
         let rule = if name == "root" { "allow" } else { "trusted" };
-        insert(&mut sql, "policy", &[("priority", priority), ("name", name), ("rule", rule)]);
+        insert(&mut rows, "policy", &[("priority", priority), ("name", name), ("rule", rule)]);
     }
     insert(
-        &mut sql,
+        &mut rows,
         "osimage",
         &[
             ("imagename", "debian12-x86_64-netboot-compute"),
@@ -81,23 +102,23 @@ pub(crate) fn sql() -> String {
         ],
     );
     let sn1 = Machine::Sn1;
-    node(&mut sql, sn1.name(), "service,all", &sn1.address(Nic::Eth0), &sn1.mac(Nic::Eth0), "");
+    node(&mut rows, sn1.name(), "service,all", &sn1.address(Nic::Eth0), &sn1.mac(Nic::Eth0), "");
     for n in 1..=COMPUTE_NODES {
         let (address, mac) = (format!("10.77.0.{}", 100 + n), format!("02:00:0a:4d:00:{:02x}", 100 + n));
-        node(&mut sql, &format!("cn{n:02}"), "compute,all", &address, &mac, sn1.name());
+        node(&mut rows, &format!("cn{n:02}"), "compute,all", &address, &mac, sn1.name());
     }
-    sql
+    rows
 }
 
-fn node(sql: &mut String, name: &str, groups: &str, address: &str, mac: &str, service_node: &str) {
-    insert(sql, "nodelist", &[("node", name), ("groups", groups)]);
-    insert(sql, "hosts", &[("node", name), ("ip", address)]);
-    insert(sql, "mac", &[("node", name), ("interface", "eth0"), ("mac", mac)]);
-    insert(sql, "nodehm", &[("node", name), ("power", "ipmi"), ("mgt", "ipmi"), ("cons", "ipmi")]);
+fn node(rows: &mut Rows, name: &str, groups: &str, address: &str, mac: &str, service_node: &str) {
+    insert(rows, "nodelist", &[("node", name), ("groups", groups)]);
+    insert(rows, "hosts", &[("node", name), ("ip", address)]);
+    insert(rows, "mac", &[("node", name), ("interface", "eth0"), ("mac", mac)]);
+    insert(rows, "nodehm", &[("node", name), ("power", "ipmi"), ("mgt", "ipmi"), ("cons", "ipmi")]);
     insert(
-        sql,
+        rows,
         "noderes",
         &[("node", name), ("netboot", "xnba"), ("xcatmaster", SERVICE_ADDRESS), ("servicenode", service_node)],
     );
-    insert(sql, "chain", &[("node", name), ("currstate", "boot")]);
+    insert(rows, "chain", &[("node", name), ("currstate", "boot")]);
 }

@@ -28,6 +28,9 @@ pub(crate) struct State {
     pub(crate) boot_id: String,
     /// Major version of PostgreSQL.
     pub(crate) postgres: String,
+    /// DB2 instead of it: HADR_TIMEOUT and HADR_PEER_WINDOW, seconds.
+    #[serde(default)]
+    pub(crate) db2: Option<(u64, u64)>,
     /// Public host keys.
     pub(crate) host_keys: BTreeMap<Machine, String>,
     /// `/etc/machine-id`.

@@ -12,7 +12,7 @@ use std::{
 use super::{
     Lab, LabError, LabErrorKind, Options, Result, bmc,
     database::Server,
-    furnish,
+    db2, furnish,
     keys::Keys,
     machine::Machine,
     net::Network,
@@ -51,6 +51,7 @@ pub(super) fn up(options: &Options) -> Result<Lab> {
             owner: options.tied.then(Process::current).flatten(),
             boot_id: state::boot_id(),
             postgres: String::new(),
+            db2: options.db2.as_ref().map(|d| (d.timeout_s, d.window_s)),
             host_keys: BTreeMap::new(),
             machine_ids: BTreeMap::new(),
             guids: BTreeMap::new(),
@@ -99,7 +100,10 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
 
     let (network, dir) = (&lab.network, &lab.dir);
     let (template, net, keys) = thread::scope(|scope| {
-        let template = scope.spawn(|| server.template(&options.cache));
+        let template = scope.spawn(|| match &options.db2 {
+            None => server.template(&options.cache).map(Some),
+            Some(_) => Ok(None),
+        });
         let net = scope.spawn(|| network.build());
         let keys = Keys::generate(dir);
         (join(template), join(net), keys)
@@ -115,6 +119,7 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
         lab.state.guids.insert(machine, bmc::guid(&lab.state.prefix, machine));
     }
     lab.state.write(&lab.dir)?;
+    let states = options.db2.as_ref().map(db2::Db2::states).transpose()?.unwrap_or_default();
     for machine in Machine::ALL {
         let here = lab.host(machine);
         let upper = Upper::create(&here, &[&lab.dir, &options.cache])?;
@@ -123,8 +128,11 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
             furnish::operator(&upper, &program)?;
         }
         if machine.is_mn() {
-            furnish::management_node(&upper, machine, &server)?;
-            server.install(&upper, machine, &template, &options.listen, options.synchronous)?;
+            furnish::management_node(&upper, machine, &server, options.db2.is_some())?;
+            match &template {
+                Some(template) => server.install(&upper, machine, template, &options.listen, options.synchronous)?,
+                None => db2::install(&upper, machine, &states[usize::from(machine == Machine::Mn2)])?,
+            }
         }
     }
 
@@ -143,7 +151,10 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
     for machine in Machine::ALL {
         lab.wait_ssh(machine, LIMIT)?;
     }
-    wait_database(lab)?;
+    match &options.db2 {
+        None => wait_database(lab)?,
+        Some(db2) => wait_db2(lab, db2.formed)?,
+    }
     let listens = || {
         lab.init(Machine::Mn1).is_some_and(|init| {
             fs::read_to_string(format!("/proc/{}/net/tcp", init.pid)).is_ok_and(|t| listens_on(&t, 3001))
@@ -164,6 +175,19 @@ fn wait_database(lab: &Lab) -> Result<()> {
     let (machine, socket) = (Machine::Mn1, "/run/postgresql/.s.PGSQL.5432");
     lab.wait(machine, "PostgreSQL", LIMIT, || lab.seen(machine, socket))?;
     lab.wait(machine, "the standby to stream", LIMIT, || lab.standbys() > 0)
+}
+
+/// Until both instances run; a formed pair, until it is in peer.
+fn wait_db2(lab: &Lab, formed: bool) -> Result<()> {
+    for machine in [Machine::Mn2, Machine::Mn1] {
+        let runs = || lab.db2(machine, "db2gcf -s").is_ok_and(|(exit, _)| exit == Some(0));
+        lab.wait(machine, "DB2", LIMIT, runs)?;
+        if formed {
+            // On the primary xcatd does the same: a connection to it waits for the standby.
+            lab.db2(machine, &format!("db2 activate db {}", db2::DB2_DATABASE))?;
+        }
+    }
+    if formed { lab.wait(Machine::Mn1, "the pair to be in peer", LIMIT, || lab.db2_in_peer()) } else { Ok(()) }
 }
 
 impl Lab {

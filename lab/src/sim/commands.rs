@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use workflows::{
     Command, Place,
     model::{Database, NodeId},
+    vocabulary,
 };
 
 use super::{Ran, World};
@@ -101,11 +102,8 @@ impl World {
             if crate::db2::PROGRAMS.contains(&name) {
                 return Some(self.db2_program(id, &command.argv, None, limit_ms));
             }
-            if let ["sh", "-c", _, script, home, ..] = argv.as_slice()
-                && *home == fixed.pair.db2().home
-                && let Some(ran) = self.db2_script(id, script, &command.argv[5..], limit_ms)
-            {
-                return Some(ran);
+            if let Some(call) = vocabulary::db2::call(command) {
+                return Some(self.db2_call(id, call, limit_ms));
             }
         }
         if matches!(&fixed.pair.database, Database::Postgres(pg) if directory == pg.bin_dir) {

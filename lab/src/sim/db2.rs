@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use workflows::{
     Place,
     model::{self, NodeId, Pair},
+    vocabulary::db2 as db2_vocabulary,
 };
 
 use super::{Ran, Tables, World, fixed::dotted, index};
@@ -237,24 +238,24 @@ impl World {
         }
     }
 
-    /// A command of the vocabulary of DB2: `sh -c SCRIPT NAME HOME ARGUMENTS…`, by the name that its script bears.
-    pub(super) fn db2_script(&mut self, id: NodeId, name: &str, arguments: &[String], limit_ms: u64) -> Option<Ran> {
+    /// A command of the vocabulary of DB2.
+    pub(super) fn db2_call(&mut self, id: NodeId, call: db2_vocabulary::Call<'_>, limit_ms: u64) -> Ran {
+        use db2_vocabulary::Call as Asked;
         let home = &self.fixed.pair.db2().home;
         if self.m(id).files.get(&format!("{home}/sqllib/db2profile")).is_none() {
-            return Some(Ran::failed(127, format!("no instance in {home}\n"), 5));
+            return Ran::failed(127, format!("no instance in {home}\n"), 5);
         }
-        Some(match (name, arguments) {
-            ("db2", statements) => self.db2_group(id, statements, limit_ms),
-            ("db2-tool", argv) => self.db2_program(id, argv, None, limit_ms),
-            ("db2-applications", _) => self.db2_applications(id, limit_ms),
-            ("db2-role-is", [database, roles @ ..]) => self.db2_role_is(id, database, roles, limit_ms),
-            _ => return None,
-        })
+        match call {
+            Asked::Group(statements) => self.db2_group(id, statements, limit_ms),
+            Asked::Tool(argv) => self.db2_program(id, argv, None, limit_ms),
+            Asked::Applications => self.db2_applications(id, limit_ms),
+            Asked::RoleIs(database, roles) => self.db2_role_is(id, database, roles, limit_ms),
+        }
     }
 
     /// Statements from one shell, then TERMINATE, as the vocabulary's script runs them: a line `:exit N` after each; one that begins
     /// with `-` may fail, after another failure the rest is not run.
-    pub(super) fn db2_group(&mut self, id: NodeId, statements: &[String], limit_ms: u64) -> Ran {
+    fn db2_group(&mut self, id: NodeId, statements: &[String], limit_ms: u64) -> Ran {
         let shell = self.db2.as_mut().map_or(0, |d| {
             d.shells += 1;
             d.shells
@@ -282,7 +283,7 @@ impl World {
     }
 
     /// `none`, `some` or `unknown` applications, as the vocabulary's script says it.
-    pub(super) fn db2_applications(&mut self, id: NodeId, limit_ms: u64) -> Ran {
+    fn db2_applications(&mut self, id: NodeId, limit_ms: u64) -> Ran {
         let mut ran = self.db2_group(id, &["-list applications".to_owned()], limit_ms);
         let said = &ran.stdout;
         let word = if said.contains("SQL1611W") || said.contains("SQL1032N") {
@@ -297,7 +298,7 @@ impl World {
     }
 
     /// The role in the configuration of a database; exit 0 if it is one of the permitted ones, else 9.
-    pub(super) fn db2_role_is(&mut self, id: NodeId, database: &str, permitted: &[String], limit_ms: u64) -> Ran {
+    fn db2_role_is(&mut self, id: NodeId, database: &str, permitted: &[String], limit_ms: u64) -> Ran {
         let mut ran = self.db2_group(id, &[format!("-GET DB CFG FOR {database}")], limit_ms);
         let role = ran.stdout.lines().find_map(|l| l.trim_start().strip_prefix("HADR database role")?.split_once("= "));
         let role = match role {

@@ -16,10 +16,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::xcat::{self, Cfgloc, DbError, Reply};
+use crate::xcat::{self, DbError, Reply};
 
 use super::{
-    database,
+    database::{self, Way},
+    db2::{self, Held},
     node::{Node, read_cfgloc},
     spawn,
 };
@@ -89,14 +90,20 @@ fn is_local(host: &str) -> bool {
 /// The listener: answers until it is killed. Exit code of a start that failed.
 pub(super) fn main() -> i32 {
     let Some(cfgloc) = read_cfgloc() else { return 1 };
-    if database::probe(&cfgloc).is_err() {
+    let held = hold(&cfgloc);
+    if database::probe(&cfgloc).is_err() || matches!(cfgloc, Way::Db2(_)) && held.is_none() {
         return 1;
     }
     let Ok(listener) = TcpListener::bind(("0.0.0.0", PORT)) else { return 1 };
     // They end when the other ends of their pipes do, with this process.
     let helpers: Vec<Child> =
         TITLES.iter().filter_map(|title| spawn(title, &[HELPER, title], Stdio::piped(), Stdio::null()).ok()).collect();
-    let connection = Arc::new(Connection { watched: is_local(&cfgloc.host), lost: AtomicBool::new(false), cfgloc });
+    let connection = Arc::new(Connection {
+        watched: cfgloc.host().is_some_and(is_local),
+        lost: AtomicBool::new(false),
+        held: Mutex::new(held),
+        cfgloc,
+    });
     let watch = Arc::clone(&connection);
     thread::spawn(move || {
         while !watch.is_lost() {
@@ -114,6 +121,7 @@ pub(super) fn main() -> i32 {
         thread::spawn(move || {
             let turn = turns.lock();
             if !connection.is_lost() {
+                connection.again();
                 // A client that went away is no concern of ours.
                 let _ = serve(&client, Node::inside(connection.cfgloc.clone()));
                 return;
@@ -131,16 +139,34 @@ pub(super) fn main() -> i32 {
 /// The daemon's way to its database.
 #[derive(Debug)]
 struct Connection {
-    cfgloc: Cfgloc,
+    cfgloc: Way,
+    /// Its connection, where the database knows who is connected.
+    held: Mutex<Option<Held>>,
     /// Whether its own end has the address that cfgloc names, as on a management node.
     watched: bool,
     lost: AtomicBool,
 }
 
+/// Connects where the database knows who is connected; waits as long as that takes.
+fn hold(cfgloc: &Way) -> Option<Held> {
+    match cfgloc {
+        Way::Psql(_) => None,
+        Way::Db2(instance) => db2::connect(instance, "xcatd"),
+    }
+}
+
 impl Connection {
+    /// Connects again if the database ended the connection, as the real daemon does by itself.
+    fn again(&self) {
+        let Ok(mut held) = self.held.lock() else { return };
+        if matches!(self.cfgloc, Way::Db2(_)) && !held.as_ref().is_some_and(Held::is_alive) {
+            *held = hold(&self.cfgloc);
+        }
+    }
+
     /// Whether the address was taken away under it. That it comes back later does not bring the connection back.
     fn is_lost(&self) -> bool {
-        if self.watched && !is_local(&self.cfgloc.host) {
+        if self.watched && !self.cfgloc.host().is_some_and(is_local) {
             self.lost.store(true, Ordering::SeqCst);
         }
         self.lost.load(Ordering::SeqCst)

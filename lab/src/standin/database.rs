@@ -1,4 +1,4 @@
-//! xCAT's database through `psql`, as cfgloc says.
+//! xCAT's database as cfgloc says: PostgreSQL through `psql`, or the stand-in of DB2 on this host.
 
 use std::{
     collections::BTreeMap,
@@ -10,9 +10,39 @@ use std::{
 };
 
 use crate::{
+    db2::Change,
     hosts::quote,
     xcat::{Cfgloc, DbError, Row, TABLES, Table},
 };
+
+use super::db2;
+
+/// How the database is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Way {
+    /// PostgreSQL.
+    Psql(Cfgloc),
+    /// The instance of that name on this host.
+    Db2(String),
+}
+
+impl Way {
+    /// Reads cfgloc's line: `Pg:…` or `DB2:DATABASE|INSTANCE|…`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("DB2:") {
+            Some(rest) => Some(Self::Db2(rest.lines().next()?.split('|').nth(1)?.to_owned())),
+            None => Cfgloc::parse(text).map(Self::Psql),
+        }
+    }
+
+    /// Host that it leads to by the network.
+    pub(super) fn host(&self) -> Option<&str> {
+        match self {
+            Self::Psql(cfgloc) => Some(&cfgloc.host),
+            Self::Db2(_) => None,
+        }
+    }
+}
 
 /// All rows, by table.
 pub(super) type Rows = BTreeMap<&'static str, Vec<Row>>;
@@ -55,8 +85,9 @@ fn run(cfgloc: &Cfgloc, sql: &str) -> Result<String, DbError> {
     Err(if said.contains("read-only transaction") { DbError::ReadOnly } else { DbError::Down })
 }
 
-/// Whether it can be reached.
-pub(super) fn probe(cfgloc: &Cfgloc) -> Result<(), DbError> {
+/// Whether it can be reached. One of DB2 is by who holds a connection.
+pub(super) fn probe(way: &Way) -> Result<(), DbError> {
+    let Way::Psql(cfgloc) = way else { return Ok(()) };
     run(cfgloc, "SELECT 1 FROM site LIMIT 1;\n").map(drop)
 }
 
@@ -65,7 +96,14 @@ fn columns(table: &Table) -> String {
 }
 
 /// Every row of every table, in one go.
-pub(super) fn all(cfgloc: &Cfgloc) -> Result<Rows, DbError> {
+pub(super) fn all(way: &Way) -> Result<Rows, DbError> {
+    let cfgloc = match way {
+        Way::Psql(cfgloc) => cfgloc,
+        Way::Db2(instance) => {
+            let mut content = db2::content(instance).ok_or(DbError::Down)?;
+            return Ok(TABLES.iter().map(|t| (t.name, content.remove(t.name).unwrap_or_default())).collect());
+        }
+    };
     let mut sql = String::new();
     for table in TABLES {
         let _ = writeln!(
@@ -122,7 +160,14 @@ fn field(text: &str) -> String {
 }
 
 /// Inserts a row, or replaces the one of its key.
-pub(super) fn put(cfgloc: &Cfgloc, table: &Table, row: &Row) -> Result<(), DbError> {
+pub(super) fn put(way: &Way, table: &Table, row: &Row) -> Result<(), DbError> {
+    let cfgloc = match way {
+        Way::Psql(cfgloc) => cfgloc,
+        Way::Db2(instance) => {
+            let done = db2::change(instance, Change::Put { table: table.name.to_owned(), row: row.clone() });
+            return if done { Ok(()) } else { Err(DbError::Down) };
+        }
+    };
     let key = table.columns[0];
     let values: Vec<String> =
         row.iter().enumerate().map(|(n, v)| if n > 0 && v.is_empty() { "NULL".to_owned() } else { quote(v) }).collect();
@@ -138,7 +183,15 @@ pub(super) fn put(cfgloc: &Cfgloc, table: &Table, row: &Row) -> Result<(), DbErr
 }
 
 /// Deletes the rows of a key; how many.
-pub(super) fn delete(cfgloc: &Cfgloc, table: &Table, key: &str) -> Result<usize, DbError> {
+pub(super) fn delete(way: &Way, table: &Table, key: &str) -> Result<usize, DbError> {
+    let cfgloc = match way {
+        Way::Psql(cfgloc) => cfgloc,
+        Way::Db2(instance) => {
+            let before = all(way)?.get(table.name).map_or(0, |rows| rows.iter().filter(|r| r[0] == key).count());
+            let done = db2::change(instance, Change::Delete { table: table.name.to_owned(), key: key.to_owned() });
+            return if done { Ok(before) } else { Err(DbError::Down) };
+        }
+    };
     let sql = format!(
         "WITH gone AS (DELETE FROM {} WHERE \"{}\" = {} RETURNING 1) SELECT count(*) FROM gone;\n",
         table.name,

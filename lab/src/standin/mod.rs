@@ -3,6 +3,7 @@
 
 mod daemon;
 mod database;
+pub mod db2;
 mod dhcpd;
 mod node;
 
@@ -33,6 +34,8 @@ pub fn main(name: &str, args: &[String]) -> i32 {
         daemon::LISTENER => daemon::main(),
         daemon::HELPER => daemon::helper(args),
         dhcpd::SERVER => dhcpd::main(),
+        db2::PROGRAM => db2::program(args),
+        db2::SERVER => db2::serve(args),
         "dhcpd" => {
             count(name, args);
             dhcpd::control(args.first().map_or("", String::as_str))

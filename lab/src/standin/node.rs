@@ -2,11 +2,11 @@
 
 use std::{fs, path::Path};
 
-use crate::xcat::{Backend, Cfgloc, Daemon, DbError, Helper, Row, Table, Via};
+use crate::xcat::{Backend, Daemon, DbError, Helper, Row, Table, Via};
 
 use super::{
     daemon,
-    database::{self, Rows},
+    database::{self, Rows, Way},
     dhcpd,
 };
 
@@ -22,13 +22,13 @@ const RUNNING: &str = "/run/xcat-helpers";
 pub(super) struct Node {
     daemon: Daemon,
     /// What cfgloc said when the daemon was started.
-    daemon_cfgloc: Option<Cfgloc>,
+    daemon_cfgloc: Option<Way>,
     /// The tables as read last, and by which way; a write makes them stale.
     rows: Option<(Via, Rows)>,
 }
 
 impl Node {
-    fn new(daemon: Daemon, daemon_cfgloc: Option<Cfgloc>) -> Self {
+    fn new(daemon: Daemon, daemon_cfgloc: Option<Way>) -> Self {
         Self { daemon, daemon_cfgloc, rows: None }
     }
 
@@ -44,11 +44,11 @@ impl Node {
     }
 
     /// The daemon itself.
-    pub(super) fn inside(cfgloc: Cfgloc) -> Self {
+    pub(super) fn inside(cfgloc: Way) -> Self {
         Self::new(Daemon::Running, Some(cfgloc))
     }
 
-    fn cfgloc(&self, via: Via) -> Result<Cfgloc, DbError> {
+    fn cfgloc(&self, via: Via) -> Result<Way, DbError> {
         match via {
             Via::Daemon => self.daemon_cfgloc.clone(),
             Via::Cfgloc => read_cfgloc(),
@@ -58,8 +58,8 @@ impl Node {
 }
 
 /// cfgloc as it is now.
-pub(super) fn read_cfgloc() -> Option<Cfgloc> {
-    Cfgloc::parse(&fs::read_to_string(CFGLOC).ok()?)
+pub(super) fn read_cfgloc() -> Option<Way> {
+    Way::parse(&fs::read_to_string(CFGLOC).ok()?)
 }
 
 fn service_name(helper: Helper) -> &'static str {

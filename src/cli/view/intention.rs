@@ -100,7 +100,11 @@ fn matters(known: &Known) -> Vec<String> {
             Fact::LossBound { bytes, millis } => Some(format!("loss known {} {}", bytes.is_some(), millis.is_some())),
             // A standby shows the stream of a dead primary until its receiver gives up: that changes nothing.
             Fact::Streaming { .. } if !known.all().any(is_primary) => None,
-            Fact::ClockOffset { .. } | Fact::LogPosition { .. } | Fact::Note { .. } | Fact::BackupImage { .. } => None,
+            Fact::ClockOffset { .. }
+            | Fact::LogPosition { .. }
+            | Fact::Note { .. }
+            | Fact::BackupImage { .. }
+            | Fact::Deployment { .. } => None,
             Fact::Hadr { node, role, active, state, connection, .. } => {
                 Some(format!("hadr {node} {role:?} {active:?} {state:?} {connection:?}"))
             }

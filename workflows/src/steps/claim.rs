@@ -165,34 +165,43 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
 
 /// Gives the machines free at the end of the run.
 pub fn release(ctx: &Context<'_>, who: Other) -> Vec<Step> {
-    let on = |place: Place, node: &str, step_id: &str| {
-        let (path, content) = (vocabulary::claim_path(ctx.pair), text(ctx));
-        let probe = look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
-        let step = idempotent(
-            step_id,
-            format!("take the claim of this run from {node}"),
-            place,
-            Script::new().then(Action::Unclaim { path, content: content.clone() }),
-            probe,
-            free(node.to_owned(), content),
-        );
-        Step { judge_effect: unclaimed(), retries: 2, traps: &[9], ..step }
+    let mut steps = match who {
+        Other::Alive => release_both(ctx),
+        Other::MayBeDead => vec![release_on(ctx, target(ctx), "release.target")],
     };
-    let mut steps = vec![on(target(ctx), &ctx.target().name, "release.target")];
-    if who == Other::Alive {
-        let name = &ctx.other().name;
-        let item = OpenItem {
-            id: "claim".into(),
-            text: format!(
-                "{name} was not reached and is still claimed by this run: no other run begins before that is gone"
-            ),
-            command: format!("rm -r {}   # on {name}", vocabulary::claim_path(ctx.pair)),
-        };
-        steps.push(Step { optional: true, opens: Some(item), ..on(other(ctx), name, "release.other") });
-    }
     let became = if who == Other::Alive { verify::Other::SteppedDown } else { verify::Other::Fenced };
     steps.extend(verify::last_look(ctx, became));
     fit(steps)
+}
+
+/// Gives both machines free, where nothing has to be looked at again.
+pub fn release_both(ctx: &Context<'_>) -> Vec<Step> {
+    let name = &ctx.other().name;
+    let item = OpenItem {
+        id: "claim".into(),
+        text: format!(
+            "{name} was not reached and is still claimed by this run: no other run begins before that is gone"
+        ),
+        command: format!("rm -r {}   # on {name}", vocabulary::claim_path(ctx.pair)),
+    };
+    fit(vec![
+        release_on(ctx, target(ctx), "release.target"),
+        Step { optional: true, opens: Some(item), ..release_on(ctx, other(ctx), "release.other") },
+    ])
+}
+
+fn release_on(ctx: &Context<'_>, place: Place, step_id: &str) -> Step {
+    let node = place.name(ctx.pair);
+    let (path, content) = (vocabulary::claim_path(ctx.pair), text(ctx));
+    let step = idempotent(
+        step_id,
+        format!("take the claim of this run from {node}"),
+        place,
+        Script::new().then(Action::Unclaim { path, content: content.clone() }),
+        look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair))),
+        free(node.to_owned(), content),
+    );
+    Step { judge_effect: unclaimed(), retries: 2, traps: &[9], ..step }
 }
 
 fn free(node: String, content: String) -> Judge {

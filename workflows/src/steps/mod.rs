@@ -17,14 +17,18 @@ pub mod address;
 pub mod aix;
 pub mod assess;
 pub mod claim;
+pub mod drill;
 pub mod epoch;
 pub mod fence;
 pub mod loss;
+pub mod nim;
 pub mod postgres;
 pub mod read;
 pub mod read_aix;
+pub mod roles;
 pub mod schedules;
 pub mod service_nodes;
+pub mod sync;
 pub mod verify;
 pub mod xcat;
 

@@ -3,6 +3,7 @@
 use workflows::{
     Command,
     model::{AfterTakeover, Database, Db2, Hadr, HadrService, NodeId, Pair, SyncMode},
+    vocabulary::db2 as vocabulary,
 };
 
 use super::{A, B, on};
@@ -100,14 +101,15 @@ fn names_addresses_and_files_of_the_machine_are_those_that_db2_sees() {
     assert!(db2(&mut world, B, "GET DB CFG FOR XCATDB").starts_with("4 SQL6031N"));
     on(&mut world, B, Command::new(["/var/lib/db2/sqllib/bin/db2gcf", "-u", "-p", "0", "-i", "xcatdb"]));
     assert_eq!(world.file(B, "/var/lib/db2/sqllib/db2nodes.cfg"), Some("0 mn1 0\n"));
-    let script = |name: &str, rest: &[&str]| {
-        Command::new(["sh", "-c", "…", name, "/var/lib/db2"].iter().chain(rest).map(|w| (*w).to_owned()))
-    };
-    let ran = on(&mut world, A, script("db2", &["CONNECT TO XCATDB", "-NONSENSE", "CONNECT RESET"]));
+    let config = world.pair().db2().clone();
+    let group = [vocabulary::connect(&config), vocabulary::may_fail("NONSENSE"), vocabulary::CONNECT_RESET.to_owned()];
+    let ran = on(&mut world, A, vocabulary::clp(&config, group));
     assert_eq!(ran.stdout.matches("\n:exit 0\n").count(), 2, "{}", ran.stdout);
     assert!(ran.ok() && ran.stdout.contains("\n:exit 4\n"));
-    assert_eq!(on(&mut world, A, script("db2-role-is", &["XCATDB", "STANDBY"])).exit, Some(9));
-    assert!(on(&mut world, A, script("db2-role-is", &["OTHER", "absent"])).ok());
-    assert_eq!(on(&mut world, A, script("db2-applications", &[])).stdout, "some\n");
-    assert!(on(&mut world, A, script("db2-tool", &["db2pd", "-d", "XCATDB", "-hadr"])).stdout.contains("Primary Peer"));
+    assert_eq!(on(&mut world, A, vocabulary::role_is(&config, &["STANDBY"])).exit, Some(9));
+    let other = Db2 { database: "OTHER".to_owned(), ..config.clone() };
+    assert!(on(&mut world, A, vocabulary::role_is(&other, &["absent"])).ok());
+    assert_eq!(on(&mut world, A, vocabulary::applications(&config)).stdout, "some\n");
+    assert!(on(&mut world, A, vocabulary::hadr(&config)).stdout.contains("Primary Peer"));
+    assert_eq!(world.complaints(), [""; 0]);
 }
