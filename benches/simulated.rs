@@ -5,7 +5,7 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/simulated/campaign.rs"]
 mod campaign;
-#[allow(dead_code, reason = "the tests use the rest")]
+#[allow(dead_code, unused_imports, reason = "the tests use the rest")]
 #[path = "../tests/simulated/silence.rs"]
 mod silence;
 #[allow(dead_code, reason = "the tests use the rest")]

@@ -1,15 +1,12 @@
 //! Takes transitions until the goal.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, MutexGuard, atomic::Ordering},
-};
+use std::sync::{Arc, MutexGuard, atomic::Ordering};
 
 use futures_util::future::join_all;
 use journal_schema::{End, Payload};
 use workflows::{Context, Known, Step, table::StateName};
 
-use super::{Drive, Ending, halt::Halt, life::Went};
+use super::{Drive, Ending, Plans, halt::Halt, life::Went};
 
 /// How often a run puts back what a reboot took away before it stops and says so.
 const ROUNDS: u32 = 5;
@@ -112,7 +109,7 @@ impl Drive<'_> {
         steps
     }
 
-    fn plans(&self) -> MutexGuard<'_, BTreeMap<(String, usize), Arc<Vec<Step>>>> {
+    fn plans(&self) -> MutexGuard<'_, Plans> {
         self.plans.lock().expect("no panic holds this lock")
     }
 

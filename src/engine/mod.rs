@@ -140,7 +140,7 @@ impl Engine {
             request: start.request,
             run: start.run,
             shaken: AtomicBool::new(false),
-            plans: Plans::default(),
+            plans: Mutex::default(),
         };
         let result = async {
             for decision in start.decisions {
@@ -243,7 +243,7 @@ impl Engine {
         }
         let request = serde_json::from_str(&request)
             .map_err(|e| Halt::Refused(format!("the request of run {run} cannot be read: {e}")))?;
-        Ok(Drive { engine: self, ledger, request, run, shaken: AtomicBool::new(false), plans: Plans::default() })
+        Ok(Drive { engine: self, ledger, request, run, shaken: AtomicBool::new(false), plans: Mutex::default() })
     }
 
     fn refs(&self, plan: Digest) -> Refs {
@@ -269,11 +269,12 @@ struct Drive<'a> {
     run: RunId,
     /// A place stopped answering in the middle of something: it may have rebooted.
     shaken: AtomicBool,
-    /// Steps of transitions planned before, by transition and number of facts: planning is pure.
-    plans: Plans,
+    /// Steps of transitions planned before: planning is pure.
+    plans: Mutex<Plans>,
 }
 
-type Plans = Mutex<BTreeMap<(String, usize), Arc<Vec<Step>>>>;
+/// By transition and number of facts.
+type Plans = BTreeMap<(String, usize), Arc<Vec<Step>>>;
 
 impl Drive<'_> {
     async fn resumed(&self, operator: &Operator, way: Direction) -> Result<(), Halt> {
