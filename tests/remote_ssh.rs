@@ -4,6 +4,7 @@ mod sshd;
 
 use std::{
     fs,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::Arc,
@@ -299,15 +300,39 @@ async fn the_next_address_is_taken_when_one_dies() {
         return;
     }
     let sshd = Sshd::new();
-    let mut first = sshd.listen("127.0.0.1", "");
-    let second = sshd.listen("127.0.0.2", "");
+    let mut listeners = [sshd.listen("127.0.0.1", ""), sshd.listen("127.0.0.2", "")];
     // 127.0.0.3 never answers: the order is tried to its end.
     let fleet = fleet(&sshd, &sshd.pair(&["127.0.0.3", "127.0.0.1", "127.0.0.2"]));
     assert!(fleet.observe(A, &sh(":"), LIMIT).await.unwrap().all_ok());
-    assert_eq!((first.connections().len(), second.connections().len()), (1, 0));
-    first.stop();
+    // The later one was tried beside the earlier one where that took its time, and given up.
+    until("one connection is left", || listeners.iter().map(|l| l.connections().len()).sum::<usize>() == 1);
+    let taken = usize::from(listeners[0].connections().is_empty());
+    listeners[taken].stop();
     assert!(fleet.observe(A, &sh(":"), LIMIT).await.unwrap().all_ok(), "nothing was sent over the dead one");
-    assert_eq!(second.connections().len(), 1);
+    assert_eq!(listeners[1 - taken].connections().len(), 1);
+}
+
+/// Tried one after the other, the first would wait for ever for the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_are_tried_side_by_side() {
+    if !sshd::possible() {
+        return;
+    }
+    let sshd = Sshd::new();
+    let _real = sshd.listen("127.0.0.1", "");
+    // Lets nobody through to the real one before somebody has come to its neighbour, which never says a word.
+    let (gate, silent) = ["127.0.0.2", "127.0.0.3"].map(|a| TcpListener::bind((a, sshd.port)).unwrap()).into();
+    let port = sshd.port;
+    std::thread::spawn(move || {
+        let (mut client, _) = gate.accept().unwrap();
+        let _neighbour = silent.accept().unwrap();
+        let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let _ = std::io::copy(&mut server, &mut client);
+    });
+    let fleet = fleet(&sshd, &sshd.pair(&["127.0.0.2", "127.0.0.3"]));
+    assert!(fleet.observe(A, &sh(":"), LIMIT).await.unwrap().all_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

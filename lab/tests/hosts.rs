@@ -1,5 +1,8 @@
 //! The practice cluster of real hosts. Needs root and the packages that `lab::hosts::preflight` names.
 
+#[path = "aix/mod.rs"]
+mod aix;
+
 use std::{
     io::Write,
     path::PathBuf,
@@ -59,9 +62,13 @@ fn turn() -> Option<MutexGuard<'static, ()>> {
 }
 
 fn lab(name: &str) -> Option<Turn> {
+    lab_of(&options(name), name)
+}
+
+fn lab_of(options: &Options, name: &str) -> Option<Turn> {
     let turn = turn()?;
     let start = Instant::now();
-    let lab = Lab::up(&options(name)).unwrap_or_else(|e| panic!("{e}"));
+    let lab = Lab::up(options).unwrap_or_else(|e| panic!("{e}"));
     say(&format!("{name}: up after {} ms", start.elapsed().as_millis()));
     Some(Turn { pair: config(&lab), lab, _one_at_a_time: turn })
 }

@@ -178,6 +178,10 @@ pub fn main() -> ExitCode {
 
 fn call(cli: Cli) -> Outcome {
     let globals = cli.globals;
+    if !matches!(cli.command, Command::Lab(_) | Command::Standin(_) | Command::Man(_)) {
+        // Whatever hamn writes is its owner's. Practice hosts and manual pages are for all users.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    }
     match cli.command {
         Command::Config(args) => config_cmd::call(&globals, &args),
         Command::Plan(args) => plan::call(&globals, &args),

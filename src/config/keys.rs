@@ -64,7 +64,11 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("nodes", "The two machines. Their letters and names are fixed; roles move"),
     ("nodes.X", "One machine of the pair; X is a or b"),
     ("nodes.X.fence", "How that machine is powered off and its power state read"),
-    ("nodes.X.fence.options", "Options of the fence agent as its manual names them, without action and passwords"),
+    (
+        "nodes.X.fence.options",
+        "Options of the fence agent as its manual names them, without action and passwords. A look before consent waits ten seconds \
+         for the device, or as long as power_wait, delay and the options that end in _timeout make together",
+    ),
     ("witnesses", "Further machines: vantage points, and holders of a copy of the journal (any number of them)"),
     ("database", "The xCAT database: PostgreSQL with streaming replication, or DB2 with HADR"),
     ("database.hadr", "Replication of DB2"),
@@ -359,7 +363,8 @@ pub const KEYS: &[Key] = &[
         "max_clock_offset_ms",
         Number,
         Default("5000"),
-        "Largest clock difference between the machines with which anything is started, milliseconds",
+        "Largest clock difference between the machines with which anything is started, milliseconds; added to what may be lost at most \
+         where only times of a dead machine's clock are left",
     ),
 ];
 

@@ -136,7 +136,7 @@ impl Drive<'_> {
                 // What an earlier program tried does not count: this one has not tried yet.
                 continue;
             }
-            if tries_left == 0 {
+            if tries_left == 0 || !step.optional && self.ground_is_gone(step).await? {
                 return Ok(tried);
             }
             tries_left -= 1;

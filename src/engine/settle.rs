@@ -1,11 +1,17 @@
 //! What resume does first: steps that nobody knows the end of, and effects that a reboot takes away.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use journal_schema::{Direction, Mode, Payload, StepStatus, Verdict};
 use workflows::{Place, Step};
 
 use super::{Drive, halt::Halt, life::Went};
+
+/// Longest look that is quick, seconds.
+const QUICK_S: u32 = 20;
 
 impl Drive<'_> {
     /// Steps of transitions that were taken already and were being done again when the runner died. Those of the open
@@ -73,6 +79,25 @@ impl Drive<'_> {
             self.do_again(step).await?;
         }
         Ok(gone)
+    }
+
+    /// Whether something that the step may stand on is gone at its place: an effect that dies with a reboot and is looked at within
+    /// seconds. Then trying again would only cost another time limit; what is gone must be put back first.
+    pub(super) async fn ground_is_gone(&self, step: &Step) -> Result<bool, Halt> {
+        for other in self.plans_begun()?.iter().flat_map(|plan| plan.iter()) {
+            let quick = !other.probe.is_empty() && workflows::steps::seconds(&other.probe) <= QUICK_S;
+            if !(quick && other.volatile && other.place == step.place && other.id != step.id && self.holds(other)) {
+                continue;
+            }
+            let limit = Duration::from_secs(other.timeout_s.into());
+            match self.engine.remote.observe(other.place, &other.probe, limit).await {
+                Ok(output) if (other.judge_probe)(&output).verdict == Verdict::Failed => return Ok(true),
+                Ok(_) => {}
+                // Who does not answer now says nothing; the next try waits for it.
+                Err(_) => return Ok(false),
+            }
+        }
+        Ok(false)
     }
 
     async fn do_again(&self, step: &Step) -> Result<(), Halt> {

@@ -132,8 +132,10 @@ impl Master {
         limit: Duration,
     ) -> Result<Self, String> {
         let base = den.fresh();
-        let (keys, config, log, socket) =
-            (base.with_extension("k"), base.with_extension("c"), base.with_extension("l"), base.with_extension("s"));
+        let [keys, config, log, socket] = ["k", "c", "l", "s"].map(|e| base.with_extension(e));
+        // Declared before the process, so that it is dropped behind it: also when nobody waits for this connection any more.
+        let mut leftovers =
+            Leftovers { files: [keys.clone(), config.clone(), log.clone()], socket: Some(socket.clone()) };
         private_file(&keys, &known_hosts(&target.host_keys)?)?;
         private_file(&config, &settings(target, &target.addresses[address], &keys)?)?;
         let mut command = tokio::process::Command::new("ssh");
@@ -142,11 +144,9 @@ impl Master {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let status = time::timeout(limit, command.status()).await;
         let said = fs::read(&log).map(|bytes| super::exchange::said(&bytes)).unwrap_or_default();
-        for file in [&keys, &config, &log] {
-            let _ = fs::remove_file(file);
-        }
         match status {
             Ok(Ok(status)) if status.success() => {
+                leftovers.socket = None;
                 let session = Session::resume_mux(socket.clone().into_boxed_path(), None);
                 Ok(Self { session, socket, address, _den: Arc::clone(den) })
             }
@@ -167,6 +167,24 @@ impl Drop for Master {
     fn drop(&mut self) {
         stop(&self.socket);
         let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// What a try to connect leaves when it ends, and a master behind it when the try was given up in the moment of its success.
+struct Leftovers {
+    files: [PathBuf; 3],
+    socket: Option<PathBuf>,
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+        if let Some(socket) = self.socket.as_ref().filter(|s| s.exists()) {
+            stop(socket);
+            let _ = fs::remove_file(socket);
+        }
     }
 }
 

@@ -83,6 +83,11 @@ impl Life {
 pub struct Jobs(BTreeMap<(Place, Token), Standing>);
 
 impl Jobs {
+    /// Tokens of all jobs that were launched or revoked.
+    pub fn tokens(&self) -> impl Iterator<Item = &Token> {
+        self.0.keys().map(|(_, token)| token)
+    }
+
     /// Tokens of the jobs that ran to their end, wherever.
     pub fn ended(&self) -> impl Iterator<Item = &Token> {
         self.0.iter().filter(|(_, standing)| matches!(standing, Standing::Finished(_))).map(|((_, token), _)| token)

@@ -1,13 +1,15 @@
-//! A shell on another machine. One connection is kept and used for everything; a dead one is replaced, by the next address.
+//! A shell on another machine. One connection is kept and used for everything; a dead one is replaced, the next address first.
 //!
 //! The script goes in on standard input of a plain `sh -s`, after the session was opened. So whatever fails before that has started
 //! nothing, and whatever fails after it is unknown, never failed.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use openssh::Stdio;
 use tokio::{
     sync::{Mutex as AsyncMutex, Semaphore},
@@ -22,6 +24,9 @@ use super::{
 /// Sessions at once over one connection. sshd refuses the eleventh (MaxSessions 10), and those of calls whose time was over count
 /// until their remote shells end.
 const AT_ONCE: usize = 6;
+
+/// What an address is given before the next is tried beside it.
+const HEAD_START: Duration = Duration::from_millis(500);
 
 /// Longest wait for a session over a connection that is open: behind a pulled cable nothing says no.
 const OPEN_LIMIT: Duration = Duration::from_secs(9);
@@ -76,23 +81,42 @@ impl Ssh {
             Line { master: Some(master), .. } => return Ok((Arc::clone(master), true)),
             Line { next, .. } => *next,
         };
+        let (address, master) = self.race(first, left()).await?;
+        let master = Arc::new(master);
+        *self.line() = Line { master: Some(Arc::clone(&master)), next: address };
+        Ok((master, false))
+    }
+
+    /// The addresses side by side, each with a head start over the next; the first that lets us in is taken. A dead machine then costs
+    /// the time of one address and not of all of them, and the host key is pinned for each.
+    async fn race(&self, first: usize, limit: Duration) -> Result<(usize, Master), Broken> {
         let count = self.target.addresses.len();
-        let mut tried = Vec::new();
-        for n in 0..count {
+        let limit = limit.min(Duration::from_secs(u64::from(self.target.connect_timeout_s.max(1)) + 5));
+        let connect = |n: usize| async move {
             let address = (first + n) % count;
-            // Every address gets its part of the time.
-            let fair = left() / (count - n) as u32;
-            let most = Duration::from_secs(u64::from(self.target.connect_timeout_s.max(1)) + 5);
-            match Master::connect(&self.den, &self.target, address, fair.min(most)).await {
-                Ok(master) => {
-                    let master = Arc::new(master);
-                    *self.line() = Line { master: Some(Arc::clone(&master)), next: address };
-                    return Ok((master, false));
+            (n, address, Master::connect(&self.den, &self.target, address, limit).await)
+        };
+        let (mut running, mut begun, mut tried) = (FuturesUnordered::new(), 0, BTreeMap::new());
+        loop {
+            if begun < count {
+                running.push(connect(begun));
+                begun += 1;
+            }
+            let ended = tokio::select! {
+                biased;
+                Some(ended) = running.next() => ended,
+                () = time::sleep(HEAD_START), if begun < count => continue,
+                else => break,
+            };
+            match ended {
+                (_, address, Ok(master)) => return Ok((address, master)),
+                (n, address, Err(why)) => {
+                    tried.insert(n, format!("{} port {}: {why}", self.target.addresses[address], self.target.port));
                 }
-                Err(why) => tried.push(format!("{} port {}: {why}", self.target.addresses[address], self.target.port)),
             }
         }
-        Err(Broken::NeverStarted(if tried.is_empty() { "no address is configured".into() } else { tried.join("; ") }))
+        let tried = tried.into_values().collect::<Vec<_>>().join("; ");
+        Err(Broken::NeverStarted(if tried.is_empty() { "no address is configured".into() } else { tried }))
     }
 
     /// Forgets a connection that failed; the next one begins with the next address.

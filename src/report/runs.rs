@@ -1,6 +1,6 @@
 //! Runs: a table of them, where one stands, which command comes next.
 
-use journal_schema::{End, RunState, UnixMillis};
+use journal_schema::{End, OpenItem, RunState, UnixMillis};
 
 use super::{
     Table,
@@ -40,6 +40,13 @@ pub fn runs(states: &[RunState], live: Option<journal_schema::RunId>, now: UnixM
         ]);
     }
     table.render(0)
+}
+
+/// Open items of a run in the order in which a person should read them: being unprotected comes first.
+pub fn open_items(state: &RunState) -> Vec<&OpenItem> {
+    let mut items: Vec<_> = state.items.values().collect();
+    items.sort_by_key(|item| item.id != workflows::steps::UNPROTECTED);
+    items
 }
 
 /// Commands that go on with a run, each with what it does; the first is the one that is meant.

@@ -295,7 +295,7 @@ impl Teller {
         if !state.items.is_empty() {
             let label = self.paint(YELLOW, "open:");
             self.text.push_str(&format!("\n{label}\n"));
-            for item in state.items.values() {
+            for item in super::open_items(state) {
                 self.text.push_str(&format!("  {} [{}]\n", item.text, item.id));
                 if !item.command.is_empty() {
                     self.text.push_str(&format!("      {}\n", item.command));

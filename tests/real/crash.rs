@@ -1,6 +1,7 @@
 //! The primary dies, and the standby takes over.
 
 use lab::hosts::{Machine, Nic, Plug};
+use workflows::model::NodeId;
 
 use crate::stage::{Stage, until};
 
@@ -21,7 +22,9 @@ fn a_primary_without_power_is_followed_by_the_standby() {
         stage.lab.cable(cable, true).unwrap_or_else(|e| panic!("{e}"));
     }
     let rows = stage.stop_client();
+    let before = [Machine::Admin, Machine::Mn2].map(|m| stage.files(m));
     let shown = stage.look(Machine::Admin, "failover", &[]);
+    assert_eq!([Machine::Admin, Machine::Mn2].map(|m| stage.files(m)), before, "a dry run writes nothing anywhere");
     assert!(shown.loss_ms.is_some(), "the bound is known: {}", shown.text);
     // Consent is to facts. That the standby's receiver gives the dead primary up in the meantime changes none.
     stage.standby_notices();
@@ -29,6 +32,10 @@ fn a_primary_without_power_is_followed_by_the_standby() {
     run.assert_done();
     stage.assert_taken_over(&shown, &rows);
     assert_ne!(stage.lost(Machine::Mn2, &rows), [], "what the standby never got");
+    stage.assert_as_simulated("failover", |world| {
+        world.power(NodeId::A, false);
+        world.advance(120_000);
+    });
     for call in ["makedhcp -n", "makedhcp -a", "makedns -n"] {
         assert_eq!(stage.calls(Machine::Mn2, call), 1, "{call}");
     }

@@ -107,7 +107,16 @@ fn t13_a_stranger_at_the_service_address_is_named_and_the_address_left_alone() {
     stage.lab.foreign(STRANGER).unwrap();
     assert_eq!(run.end(), Some(UNFINISHED), "{:#?}", run.tail());
     assert!(run.tail().join("\n").to_lowercase().contains(STRANGER), "{:#?}", run.tail());
-    assert!(!holds_address(&stage, Machine::Mn2));
+    assert!(is_standby(&stage, Machine::Mn2) && !holds_address(&stage, Machine::Mn2));
+    stage.lab.remove_foreign().unwrap();
+
+    // And once more, behind the promotion.
+    let mut run = stage.start(Machine::Admin, "hamn resume --yes --json");
+    entered(&mut run, "DatabasePromoted");
+    stage.lab.foreign(STRANGER).unwrap();
+    assert_eq!(run.end(), Some(UNFINISHED), "{:#?}", run.tail());
+    assert!(run.tail().join("\n").to_lowercase().contains(STRANGER), "{:#?}", run.tail());
+    assert!(!is_standby(&stage, Machine::Mn2) && !holds_address(&stage, Machine::Mn2));
 
     stage.lab.remove_foreign().unwrap();
     assert_says(&stage.hamn(Machine::Admin, &["resume", "--yes"]), 0, &["failover is done"]);
@@ -147,6 +156,38 @@ fn a_run_that_fails_before_the_pivot_is_undone_and_one_past_it_only_goes_on() {
     loosen(&stage, Machine::Mn2, CFGLOC);
     assert_says(&stage.hamn(Machine::Admin, &["resume", "--yes"]), 0, &["failover is done"]);
     assert_eq!(stage.timeline(Machine::Mn2), 2, "one promotion");
+}
+
+#[test]
+fn a_switchover_that_fails_before_the_pivot_is_undone() {
+    let Some(stage) = Stage::up("stepped-back") else { return };
+    stage.define(Machine::Mn1, "cn80");
+    stage.acquaint();
+    let jobs = Machine::PAIR.map(|m| stage.sh(m, "cat /var/spool/cron/crontabs/*"));
+    // The old primary cannot be renamed: by then its database is stopped and its address given away.
+    let real = stage.sh(Machine::Mn1, "command -v hostname");
+    let stub = format!("#!/bin/sh\n[ $# = 0 ] || exit 1\nexec {real}.real\n");
+    stage.sh(Machine::Mn1, &format!("mv {real} {real}.real"));
+    stage.lab.put(Machine::Mn1, &real, 0o755, &stub).unwrap();
+    let (_, mut run) = stage.begin(Machine::Admin, "switchover");
+    assert_eq!(run.end(), Some(UNFINISHED), "{:#?}", run.tail());
+    assert!(said(&run).contains("CaughtUp"), "{:#?}", run.tail());
+    assert!(is_standby(&stage, Machine::Mn2));
+    assert!(stage.lab.sql(Machine::Mn1, "postgres", "SELECT 1").is_err(), "the old primary is stopped");
+    stage.sh(Machine::Mn1, &format!("mv {real}.real {real}"));
+
+    let out = stage.hamn(Machine::Admin, &["rollback", "--reason", "the name cannot be set", "--yes"]);
+    assert_eq!(out.exit, Some(0), "{}", both(&out));
+    until("mn2 streams from mn1 again", || streams_from_mn1(&stage));
+    assert!(holds_address(&stage, Machine::Mn1) && !holds_address(&stage, Machine::Mn2));
+    until("xcatd on mn1", || stage.xcat(Machine::Mn1, "tabdump site").stdout.contains("xcatdport"));
+    assert!(stage.xcat(Machine::Mn1, "lsdef cn80").ok());
+    assert_eq!(Machine::PAIR.map(|m| stage.sh(m, "cat /var/spool/cron/crontabs/*")), jobs);
+    assert_eq!(stage.timeline(Machine::Mn1), 1, "nothing was promoted");
+    // And it can be done the next time.
+    let (_, mut run) = stage.begin(Machine::Admin, "switchover");
+    run.assert_done();
+    stage.assert_in_service("cn80");
 }
 
 #[test]
@@ -196,14 +237,14 @@ fn a_switchover_loses_no_acknowledged_row() {
     stage.assert_in_service("cn78");
     assert_eq!(stage.timeline(Machine::Mn2), 2, "one promotion");
     assert!(!holds_address(&stage, Machine::Mn1));
+    stage.assert_as_simulated("switchover", |_| {});
 }
 
 /// The machine that ran hamn is gone for good once the run is in `killed_in`; mn2 goes on with what was copied to it.
 fn orphan(name: &'static str, killed_in: &str, promoted: bool) {
     let Some(stage) = Stage::up(name) else { return };
     stage.define(Machine::Mn1, "cn79");
-    // cn01 has talked to the old one, so that it has something to unlearn.
-    stage.sh(Machine::Cn01, &format!("ssh-keyscan -T 5 -t ed25519 {SERVICE_ADDRESS} 2>/dev/null"));
+    stage.acquaint();
     stage.power_off(Machine::Mn1);
     let (_, mut run) = stage.begin(Machine::Admin, "failover");
     entered(&mut run, killed_in);

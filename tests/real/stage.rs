@@ -17,7 +17,7 @@ use lab::hosts::{
 use serde_json::Value;
 
 /// One cluster at a time: each is five machines.
-static TURN: Mutex<()> = Mutex::new(());
+pub(crate) static TURN: Mutex<()> = Mutex::new(());
 /// Longest wait for anything that must happen.
 pub(crate) const LIMIT: Duration = Duration::from_secs(240);
 /// What the client is acknowledged goes here, on cn01.
@@ -260,6 +260,11 @@ impl Stage {
         self.sh(Machine::Cn01, &line)
     }
 
+    /// cn01 has talked to the machine in service, so that it has something to unlearn.
+    pub(crate) fn acquaint(&self) {
+        self.sh(Machine::Cn01, &format!("ssh-keyscan -T 5 -t ed25519 {SERVICE_ADDRESS} 2>/dev/null"));
+    }
+
     /// Starts the client on cn01; it writes through the service address and comes back when its connection is lost.
     pub(crate) fn client(&self) {
         let table = "CREATE TABLE client_rows (sent bigint PRIMARY KEY)";
@@ -336,6 +341,17 @@ impl Stage {
         assert!(site.ok() && site.stdout.contains("\"master\""), "{site:?}");
         let found = self.xcat(Machine::Mn2, &format!("lsdef {node}"));
         assert!(found.ok() && found.stdout.contains("ip=10.77.0.177"), "{found:?}");
+    }
+
+    /// The files of a host with their sizes and times, except what the system itself writes all the time.
+    pub(crate) fn files(&self, machine: Machine) -> String {
+        let kept = "/etc /opt /root /srv /usr/local /var";
+        self.sh(
+            machine,
+            &format!(
+                "find {kept} -xdev \\( -path /var/lib/postgresql -o -path /var/log \\) -prune -o -printf '%p %s %T@\\n' | sort"
+            ),
+        )
     }
 
     /// The standby's receiver gives a silent primary up, after seconds instead of a minute.
@@ -458,6 +474,6 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     env!("CARGO_BIN_EXE_hamn").into()
 }

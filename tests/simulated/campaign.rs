@@ -25,6 +25,8 @@ pub(crate) struct Case {
     pub(crate) workflow: Arc<Workflow>,
     pub(crate) pair: Arc<Pair>,
     pub(crate) world: World,
+    /// Consent and attestation.
+    pub(crate) decisions: Vec<Payload>,
 }
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -37,12 +39,13 @@ pub(crate) fn cases() -> Vec<Case> {
             workflows::registry::by_name(workflows::model::Flavour::Postgres, workflow)
                 .expect("a workflow of that name"),
         );
-        Case { name, workflow, pair: pair.clone(), world }
+        Case { name, workflow, pair: pair.clone(), world, decisions: Vec::new() }
     };
     vec![
         case("failover, primary dead", "failover", |w| w.half_dead(NodeId::A)),
         case("failover, primary without power", "failover", |w| w.power(NodeId::A, false)),
         case("failover, primary alive", "failover", |_| {}),
+        case("failover, commits wait for the standby", "failover", |w| w.synchronous(true)),
         case("switchover", "switchover", |_| {}),
     ]
 }
@@ -78,6 +81,13 @@ pub(crate) fn carry_through(stage: &Stage) -> Came {
 }
 
 impl Stage {
+    /// A case, and what is to happen in it.
+    pub(crate) fn of(case: &Case, script: Script) -> Self {
+        let mut stage = Self::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), NodeId::B, script);
+        stage.decisions.clone_from(&case.decisions);
+        stage
+    }
+
     /// Items open at the end.
     fn items(&self) -> usize {
         self.state().map_or(0, |state| state.items.len())
@@ -93,8 +103,8 @@ impl Stage {
     }
 }
 
-fn run(case: &Case, script: Script) -> (Stage, Came) {
-    let stage = Stage::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), NodeId::B, script);
+pub(crate) fn run(case: &Case, script: Script) -> (Stage, Came) {
+    let stage = Stage::of(case, script);
     let came = carry_through(&stage);
     (stage, came)
 }
@@ -150,6 +160,9 @@ pub(crate) fn check(
         |e: &BTreeMap<String, u32>| e.iter().filter(|(k, _)| k.starts_with("promote")).map(|(_, n)| *n).sum::<u32>();
     if promotions(scene.world.effects()) > promotions(&reference.effects) {
         return fail(format!("promoted twice: {:?}", scene.world.effects()));
+    }
+    if case.world.waits() && scene.world.lost_rows() > 0 {
+        return fail(format!("{} rows lost although commits waited", scene.world.lost_rows()));
     }
     match came {
         // An optional step that failed is an open item of the run; what it would have made is then missing, and the rest holds.
@@ -274,8 +287,7 @@ fn rollback_from_every_point_before_the_pivot() {
         for at in 1..reference.commits {
             for ink in [Ink::DieBefore, Ink::DieAfter] {
                 let script = Script { commits: vec![(at, ink)], ..Script::default() };
-                let stage =
-                    Stage::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), NodeId::B, script.clone());
+                let stage = Stage::of(&case, script.clone());
                 assert_eq!(stage.program(Do::Start), None);
                 match stage.program(Do::Rollback) {
                     Some(Ending::RolledBack) => {

@@ -7,5 +7,7 @@
 
 mod bound;
 mod campaign;
+mod db2;
 mod silence;
 mod stage;
+mod word;

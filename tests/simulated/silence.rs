@@ -1,10 +1,14 @@
-//! What a place that does not answer says of what an earlier program started there: nothing.
+//! What a place that does not answer says of what an earlier program started there: nothing. And what is gone of what others stand on.
 
-use std::sync::atomic::Ordering;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use hamn::remote::simulated::{Jobs, Mishap};
 use journal_schema::{Payload, Record, Token, Verdict};
-use workflows::model::NodeId;
+
+use workflows::{Action, Place, model::NodeId, vocabulary};
 
 use crate::{
     campaign::{Came, carry_through, cases, check, reference},
@@ -44,8 +48,7 @@ fn a_silent_place_is_not_taken_for_one_where_nothing_was_started() {
         let (mut silences, mut unknown) = (0, 0);
         for at in 0..reference.calls {
             let script = Script { calls: vec![(at, Mishap::DieAfter)], ..Script::default() };
-            let stage =
-                Stage::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), NodeId::B, script.clone());
+            let stage = Stage::of(&case, script.clone());
             assert_eq!(stage.program(Do::Start), None, "{}: call {at}", case.name);
             script.silent.store(true, Ordering::Relaxed);
             let ending = stage.program(Do::Resume);
@@ -65,4 +68,37 @@ fn a_silent_place_is_not_taken_for_one_where_nothing_was_started() {
         assert!(unknown > 0, "{}: no step was left unknown", case.name);
         println!("{}: silent behind each of {silences} calls", case.name);
     }
+}
+
+/// The address goes away in mid-run. What stands on it fails once, not as often as it may be tried; then the address is put back.
+#[test]
+fn what_others_stand_on_is_put_back_before_the_second_try() {
+    let case = cases().into_iter().find(|c| c.name == "failover, primary without power").expect("that case");
+    let service = case.pair.service.clone();
+    let gone = Arc::new(AtomicBool::new(false));
+    let mut stage = Stage::of(&case, Script::default());
+    stage.meddle = Arc::new({
+        let gone = gone.clone();
+        let take = vocabulary::address_del(&service.address, service.prefix, &case.pair.node(NodeId::B).interface);
+        move |scene| {
+            let begun = scene.jobs.tokens().any(|t| t.to_string().contains("readdress.cfgloc"));
+            if begun && !gone.swap(begun, Ordering::Relaxed) {
+                scene.world.exec_action(Place::Node(NodeId::B), &Action::Run(take.clone())).expect("it is up");
+            }
+        }
+    });
+    let came = carry_through(&stage);
+    let records = stage.records();
+    assert_eq!(came, Came::Done, "{}", story(&records));
+    assert!(gone.load(Ordering::Relaxed) && stage.scene.lock().unwrap().world.served());
+    let regressed =
+        records.iter().position(|r| matches!(&r.payload, Payload::Regressed { step, .. } if step == "address.take"));
+    let before = &records[..regressed.unwrap_or_else(|| panic!("it was missed\n{}", story(&records)))];
+    let mut failed = std::collections::BTreeMap::new();
+    for record in before {
+        if let Payload::Outcome { step, verdict: Verdict::Failed, .. } = &record.payload {
+            *failed.entry(step.clone()).or_insert(0) += 1;
+        }
+    }
+    assert!(!failed.is_empty() && failed.values().all(|n| *n == 1), "{failed:?}\n{}", story(before));
 }

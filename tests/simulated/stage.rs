@@ -15,7 +15,7 @@ use hamn::{
     journal::{MemoryStore, Store, StoreError},
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
-use journal_schema::{Digest, Operator, Record, RunId, RunState};
+use journal_schema::{Digest, Operator, Payload, Record, RunId, RunState};
 use lab::sim::World;
 use workflows::{Request, Workflow, model::NodeId, model::Pair};
 
@@ -101,6 +101,13 @@ impl Observer for Deaf {
 #[derive(Default)]
 pub(crate) struct Careful(AtomicU64);
 
+impl Careful {
+    /// How often it was asked.
+    pub(crate) fn asked(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 #[async_trait]
 impl Asker for Careful {
     async fn ask(&self, _: Question) -> Answer {
@@ -123,6 +130,12 @@ pub(crate) struct Stage {
     pub(crate) commits: Arc<AtomicU64>,
     pub(crate) script: Arc<Script>,
     pub(crate) violations: Arc<Mutex<Vec<String>>>,
+    /// Consent and attestation.
+    pub(crate) decisions: Vec<Payload>,
+    /// Who is asked.
+    pub(crate) asker: Arc<dyn Asker>,
+    /// Called after every remote call.
+    pub(crate) meddle: Arc<dyn Fn(&mut Scene) + Send + Sync>,
     pair: Arc<Pair>,
     workflow: Arc<Workflow>,
     target: NodeId,
@@ -145,6 +158,9 @@ impl Stage {
             commits: Arc::default(),
             script: Arc::new(script),
             violations: Arc::default(),
+            decisions: Vec::new(),
+            asker: Arc::new(Careful::default()),
+            meddle: Arc::new(|_| {}),
             pair,
             workflow,
             target,
@@ -154,7 +170,7 @@ impl Stage {
     /// A program from its start to its end; `None`: it died.
     pub(crate) fn program(&self, what: Do) -> Option<Ending> {
         let life = Life::default();
-        let violations = self.violations.clone();
+        let (violations, meddle) = (self.violations.clone(), self.meddle.clone());
         let remote = Simulated::new(
             self.scene.clone(),
             life.clone(),
@@ -163,6 +179,7 @@ impl Stage {
             &self.pair,
             "admin",
             Box::new(move |scene| {
+                meddle(scene);
                 let found = scene.world.violations();
                 if !found.is_empty() {
                     violations.lock().unwrap().extend(found.iter().map(|v| format!("{v:?}")));
@@ -179,7 +196,7 @@ impl Stage {
             remote: Arc::new(remote),
             clock: Arc::new(SimulatedClock::new(self.scene.clone(), life)),
             observer: Arc::new(Deaf),
-            asker: Arc::new(Careful::default()),
+            asker: self.asker.clone(),
             pair: self.pair.clone(),
             workflow: self.workflow.clone(),
             patience: Patience::default(),
@@ -198,7 +215,7 @@ impl Stage {
                 },
                 config: String::new(),
                 plan: Digest::default(),
-                decisions: Vec::new(),
+                decisions: self.decisions.clone(),
             })),
             Do::Resume => poll_once(engine.resume(RUN, operator())),
             Do::Rollback => poll_once(engine.rollback(RUN, operator(), "the test wants it")),

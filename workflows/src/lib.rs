@@ -17,6 +17,7 @@ pub mod quote;
 pub mod registry;
 pub mod render;
 pub mod script;
+pub mod setup;
 pub mod step;
 pub mod steps;
 pub mod switchover;

@@ -8,7 +8,7 @@ use common::{
 };
 use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri, Verdict};
 use workflows::{
-    ActionResult,
+    Action, ActionResult,
     model::{Fence, Flavour, NodeId},
     registry,
 };
@@ -75,12 +75,35 @@ fn t06_the_wrong_device_is_never_switched() {
     is(&says("System GUID  : 31303043-534d-2500-90d8-7a0000000012\n"), Verdict::Failed, "that of mn-b itself");
     is(&says("Get GUID command failed\n"), Verdict::Unknown, "does not say who it is");
     // And it is refused before anything is changed at all.
-    let look = step("failover", &desk, "observe.fence");
+    let look = step("failover", &desk, "observe.device");
     is(&looked(&look, &bmc().says("mc guid", ok("System GUID  : 1\n"))), Verdict::Failed, "pinned is");
-    let silent =
-        looked(&look, &bmc().says("fence_ipmilan", ran(1, "", "timeout\n")).says("mc guid", ran(1, "", "timeout\n")));
+    let silent = bmc().says("fence_ipmilan", ran(1, "", "timeout\n")).says("mc guid", ran(1, "", "timeout\n"));
+    is(&looked(&look, &silent), Verdict::Succeeded, "does not say who it is");
+    let silent = looked(&step("failover", &desk, "observe.fence"), &silent);
     is(&silent, Verdict::Succeeded, "Unknown");
     assert_eq!(learned(&silent).power("mn-a"), Power::Unknown);
+}
+
+/// A device that does not answer holds a look up for ten seconds, one that is known to be slow for as long as it was given.
+#[test]
+fn a_silent_device_is_not_waited_for_long() {
+    let mut desk = Desk::informed();
+    let waits = |desk: &Desk| {
+        ["observe.fence", "observe.device"].map(|id| {
+            let step = step("failover", desk, id);
+            assert_eq!(step.stage, 0, "side by side");
+            match &step.probe.actions[..] {
+                [(Action::Run(command), _)] => command.timeout_s,
+                other => panic!("one question: {other:?}"),
+            }
+        })
+    };
+    assert_eq!(waits(&desk), [10, 10]);
+    if let Fence::Agent { options, .. } = &mut desk.pair.nodes[0].fence {
+        options.push(("login_timeout".into(), "5".into()));
+        options.push(("power_timeout".into(), "20".into()));
+    }
+    assert_eq!(waits(&desk), [25, 25]);
 }
 
 #[test]

@@ -8,7 +8,8 @@ pub(super) fn netstat(args: &[&str], kernel: &dyn Kernel) -> Reply {
         return Reply::failed(1, "", "usage: netstat [-n] [-i | -r | -I Interface] [-f AddressFamily]\n");
     };
     let names: Vec<String> = kernel.odm().interfaces.iter().map(|i| i.name.clone()).collect();
-    if has(&found, 'r') { routes(&names, kernel) } else { interfaces(&names, kernel) }
+    let all = super::value(&found, 'f').is_none();
+    if has(&found, 'r') { routes(&names, all, kernel) } else { interfaces(&names, kernel) }
 }
 
 fn interfaces(names: &[String], kernel: &dyn Kernel) -> Reply {
@@ -41,7 +42,7 @@ fn network(a: Address) -> String {
     text
 }
 
-fn routes(names: &[String], kernel: &dyn Kernel) -> Reply {
+fn routes(names: &[String], all: bool, kernel: &dyn Kernel) -> Reply {
     let mut out = "Routing tables\nDestination        Gateway           Flags   Refs     Use  If   Exp  Groups\n\n\
                    Route Tree for Protocol Family 2 (Internet):\n"
         .to_owned();
@@ -62,7 +63,9 @@ fn routes(names: &[String], kernel: &dyn Kernel) -> Reply {
         row(&a.broadcast().to_string(), &address, "UHSb", name, "");
     }
     row("127/8", "127.0.0.1", "U", "lo0", "");
-    out += "\nRoute Tree for Protocol Family 24 (Internet v6):\n::1%1              ::1%1             UH          1     4711 lo0      -      -   \n";
+    if all {
+        out += "\nRoute Tree for Protocol Family 24 (Internet v6):\n::1%1              ::1%1             UH          1     4711 lo0      -      -   \n";
+    }
     Reply::ok(out)
 }
 

@@ -160,17 +160,34 @@ impl Cx<'_> {
                     return;
                 }
             }
-            match running.after.take() {
-                Some(Trouble::HangAfter) => return self.finish(&running, true),
-                Some(Trouble::KilledAfter) => return self.killed(&running),
-                Some(Trouble::Partial(bytes)) => {
-                    let cut = running.out.text.floor_char_boundary_at(bytes);
-                    running.out.text.truncate(cut);
-                }
-                _ => {}
+            if self.trouble_after(&mut running) {
+                return;
             }
         }
         self.finish(&running, false);
+    }
+
+    /// What a fault does when the statement has had its effect; whether that was the program's end.
+    fn trouble_after(&mut self, running: &mut Running) -> bool {
+        match running.after.take() {
+            Some(Trouble::HangAfter) => self.finish(running, true),
+            Some(Trouble::KilledAfter) => self.killed(running),
+            Some(Trouble::Partial(bytes)) => {
+                let cut = running.out.text.floor_char_boundary_at(bytes);
+                running.out.text.truncate(cut);
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Goes on with a program whose statement waited and is done.
+    pub(super) fn resume(&mut self, mut running: Box<Running>, out: &Out) {
+        running.take(out);
+        if !self.trouble_after(&mut running) {
+            self.run(running);
+        }
     }
 
     fn finish(&mut self, running: &Running, hangs: bool) {

@@ -3,47 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use workflows::model::SyncMode;
 
 use super::{Outside, Version};
 
-/// HADR_SYNCMODE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SyncMode {
-    /// Both disks.
-    Sync,
-    /// Own disk and the standby's memory.
-    NearSync,
-    /// Own disk and the send buffer.
-    Async,
-    /// Own disk.
-    SuperAsync,
-}
-
-impl SyncMode {
-    fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "SYNC" => Self::Sync,
-            "NEARSYNC" => Self::NearSync,
-            "ASYNC" => Self::Async,
-            "SUPERASYNC" => Self::SuperAsync,
-            _ => return None,
-        })
-    }
-
-    /// `NEARSYNC`
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Sync => "SYNC",
-            Self::NearSync => "NEARSYNC",
-            Self::Async => "ASYNC",
-            Self::SuperAsync => "SUPERASYNC",
-        }
-    }
-
-    /// Whether commits wait for the standby and there is a peer window.
-    pub(super) fn waits(self) -> bool {
-        matches!(self, Self::Sync | Self::NearSync)
-    }
+/// The mode of that name.
+fn sync_mode(name: &str) -> Option<SyncMode> {
+    [SyncMode::Sync, SyncMode::NearSync, SyncMode::Async, SyncMode::SuperAsync].into_iter().find(|m| m.name() == name)
 }
 
 /// Database configuration; only what was set, the rest has its default.
@@ -101,7 +67,7 @@ impl Config {
         match name {
             "HADR_TIMEOUT" => value.parse::<u32>().is_ok_and(|v| v >= 1),
             "HADR_PEER_WINDOW" | "LOGPRIMARY" | "LOGFILSIZ" => value.parse::<u32>().is_ok(),
-            "HADR_SYNCMODE" => SyncMode::parse(value).is_some(),
+            "HADR_SYNCMODE" => sync_mode(value).is_some(),
             "LOGINDEXBUILD" => matches!(value, "ON" | "OFF"),
             "TRACKMOD" => matches!(value, "ON" | "OFF" | "YES" | "NO"),
             "LOGRETAIN" => matches!(value, "ON" | "OFF" | "RECOVERY" | "YES" | "NO"),
@@ -115,7 +81,7 @@ impl Config {
     }
 
     pub(super) fn sync(&self) -> SyncMode {
-        SyncMode::parse(self.get("HADR_SYNCMODE")).unwrap_or(SyncMode::NearSync)
+        sync_mode(self.get("HADR_SYNCMODE")).unwrap_or(SyncMode::NearSync)
     }
 
     fn number(&self, name: &str) -> u64 {
@@ -178,7 +144,7 @@ impl Parameters {
 
     /// Whether there is a peer window.
     pub(super) fn has_window(&self) -> bool {
-        self.window_s > 0 && self.sync.waits()
+        self.window_s > 0 && self.sync.has_peer_window()
     }
 }
 

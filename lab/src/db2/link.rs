@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use workflows::model::SyncMode;
+
 use super::{
     Change, Connect, Machine, Out, Role, State, Version, Wish,
-    config::{Parameters, SyncMode},
+    config::Parameters,
     log::{Record, prefix},
     machine::{Cx, Database, Hadr, Waiter},
 };
@@ -272,8 +274,10 @@ impl Cx<'_> {
         let Some(link) = hadr.link.take() else { return };
         let without = if role == Some(Role::Primary) { State::Disconnected } else { State::RemoteCatchupPending };
         let window = hadr.parameters.has_window() && !polite && clock < hadr.window_end_ms;
-        let was_peer = hadr.state == State::Peer;
+        // As long as the standby may still count on the former window, the promise holds.
+        let was_peer = hadr.state == State::Peer || !hadr.confirmed;
         hadr.state = if was_peer && window { State::DisconnectedPeer } else { without };
+        hadr.confirmed = true;
         (hadr.connect, hadr.connect_ms) = (Connect::Disconnected, clock);
         hadr.retry_ms = now + retry;
         let blocked = hadr.state == State::DisconnectedPeer;
@@ -318,7 +322,9 @@ impl Cx<'_> {
             }
             Body::Ack { end } if primary => {
                 hadr.partner_end = end;
-                self.release(Some(end));
+                hadr.confirmed = true;
+                let everything = hadr.state == State::RemoteCatchup;
+                self.release(if everything { None } else { Some(end) });
             }
             Body::Beat { end, log_ms, window_end_ms } => {
                 hadr.partner_log_ms = log_ms;
@@ -371,8 +377,10 @@ impl Cx<'_> {
         let (end, log_ms) = self.m.log().map_or((0, 0), |l| (l.end, l.last_ms));
         self.send(link, Message(Body::Accept { end, log_ms }));
         self.connected(link, hello.end);
+        if let Some(hadr) = self.hadr() {
+            hadr.confirmed = false;
+        }
         self.ship(link, hello.end);
-        self.release(None);
         self.start_succeeded();
     }
 
@@ -466,12 +474,14 @@ impl Cx<'_> {
         let before = db.log.end;
         let end = db.log.commit(change, clock);
         let hadr = self.hadr();
-        let (state, link, waits) =
-            hadr.map_or((None, None, false), |h| (Some(h.state), h.link, h.parameters.sync.waits()));
+        let (link, waits) = hadr.map_or((None, false), |h| {
+            let promised = h.state == State::Peer || !h.confirmed;
+            (h.link, promised && h.parameters.sync.has_peer_window())
+        });
         if let Some(link) = link {
             self.ship(link, before);
         }
-        if state == Some(State::Peer) && waits {
+        if waits {
             self.m.run.waiting.push(Waiter::Written { id, end });
         } else {
             self.answer(id, Out::default());

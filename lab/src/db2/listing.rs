@@ -186,7 +186,7 @@ impl Cx<'_> {
         let mut rows = vec![
             ("  Role                   = ", title(db.role.word())),
             ("  State                  = ", state.to_owned()),
-            ("  Synchronization mode   = ", title(p.sync.word())),
+            ("  Synchronization mode   = ", title(p.sync.name())),
             (
                 "  Connection status      = ",
                 format!("{}, {}", title(h.connect.word()), Date::of(h.connect_ms).micros(locale)),

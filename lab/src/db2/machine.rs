@@ -156,6 +156,8 @@ pub(super) struct Hadr {
     pub(super) next_beat_ms: u64,
     /// End of the present catch-up stage.
     pub(super) stage_ms: u64,
+    /// The standby has said something on this connection: it knows that it is no longer in the former peer state.
+    pub(super) confirmed: bool,
     /// What the partner has of the log, as far as it said.
     pub(super) partner_end: u64,
     pub(super) partner_log_ms: u64,
@@ -323,6 +325,11 @@ impl Machine {
     /// The host loses power: nothing is written, nobody is told.
     pub fn power_off(&mut self) {
         self.run = Volatile::default();
+        self.unpromote();
+    }
+
+    /// A start as primary that did not come to its end leaves the role as it was.
+    pub(super) fn unpromote(&mut self) {
         if let Some(db) = self.database.as_mut().filter(|d| d.promoting) {
             (db.promoting, db.role) = (false, Role::Standard);
         }

@@ -52,7 +52,7 @@ mod utility;
 
 use serde::{Deserialize, Serialize};
 
-pub use config::{Config, SyncMode};
+pub use config::Config;
 pub use knobs::{Fault, Half, Knobs, Trouble};
 pub use link::Message;
 pub use log::{Change, Content, Log};

@@ -77,7 +77,7 @@ impl Cx<'_> {
             "\nHADR Information:\nRole    State                SyncMode HeartBeatsMissed   LogGapRunAvg (bytes)\n{:<7} {:<20} {:<8} {:<18} {}\n",
             title(db.role.word()),
             h.state.camel(),
-            title(p.sync.word()),
+            title(p.sync.name()),
             self.missed(h),
             self.m.knobs.log_gap
         );
@@ -143,7 +143,7 @@ impl Cx<'_> {
         let mut rows: Vec<(&str, String)> = vec![
             ("HADR_ROLE", db.role.word().to_owned()),
             ("REPLAY_TYPE", "PHYSICAL".to_owned()),
-            ("HADR_SYNCMODE", p.sync.word().to_owned()),
+            ("HADR_SYNCMODE", p.sync.name().to_owned()),
             ("STANDBY_ID", u8::from(is_primary).to_string()),
             ("LOG_STREAM_ID", "0".to_owned()),
             ("HADR_STATE", h.state.word().to_owned()),

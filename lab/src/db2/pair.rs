@@ -142,6 +142,8 @@ enum Item {
 #[derive(Debug, Clone)]
 struct Wire {
     open: [bool; 2],
+    /// Who listened, and at which address: nothing passes without it.
+    at: (Side, String),
     /// When it arrives, where to.
     queue: VecDeque<(u64, Side, Item)>,
 }
@@ -382,7 +384,7 @@ impl Pair {
     /// To the next moment at which something happens, at most to `end`; false when that is reached.
     fn step(&mut self, end: u64) -> bool {
         let timers = self.nodes.iter().filter(|n| n.alive).filter_map(|n| n.machine.next_timer_ms());
-        let arrivals = self.wires.values().filter(|_| self.passes()).filter_map(|w| w.queue.front().map(|i| i.0));
+        let arrivals = self.wires.values().filter(|w| self.passes(w)).filter_map(|w| w.queue.front().map(|i| i.0));
         let next = timers.chain(arrivals).min().unwrap_or(u64::MAX).max(self.now + 1);
         if next > end {
             self.now = end;
@@ -394,8 +396,9 @@ impl Pair {
         self.now < end
     }
 
-    fn passes(&self) -> bool {
-        !self.cut && !self.congested
+    /// Whether the network brings what is under way.
+    fn passes(&self, wire: &Wire) -> bool {
+        !self.cut && !self.congested && self.host(wire.at.0).has_address(&wire.at.1)
     }
 
     /// Everything that happens now.
@@ -413,13 +416,10 @@ impl Pair {
     }
 
     fn deliver(&mut self) -> bool {
-        if !self.passes() {
-            return false;
-        }
         let now = self.now;
-        let due = self.wires.iter_mut().find(|(_, w)| w.queue.front().is_some_and(|i| i.0 <= now));
-        let Some((link, wire)) = due else { return false };
-        let (link, item) = (*link, wire.queue.pop_front());
+        let is_due = |w: &Wire| w.queue.front().is_some_and(|i| i.0 <= now) && self.passes(w);
+        let Some(link) = self.wires.iter().find(|(_, w)| is_due(w)).map(|(link, _)| *link) else { return false };
+        let item = self.wires.get_mut(&link).and_then(|w| w.queue.pop_front());
         let Some((_, to, item)) = item else { return false };
         if !self.alive(to) {
             return true;
@@ -440,13 +440,14 @@ impl Pair {
         let other = side.other();
         let there = self.host(other).addresses.contains(&address) && !self.host(side).addresses.contains(&address);
         let listens = self.machine(other).wish(self.now).listen.is_some_and(|(at, p)| at == address && p == port);
-        if !(self.alive(other) && self.passes() && there && listens) {
+        let wire = Wire { open: [true; 2], at: (other, address), queue: VecDeque::new() };
+        if !(self.alive(other) && self.passes(&wire) && there && listens) {
             self.handle(side, Event::DialFailed);
             return;
         }
         let link = self.next;
         self.next += 1;
-        self.wires.insert(link, Wire { open: [true; 2], queue: VecDeque::new() });
+        self.wires.insert(link, wire);
         self.handle(other, Event::Up { link, dialled: false });
         self.handle(side, Event::Up { link, dialled: true });
     }

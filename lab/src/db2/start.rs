@@ -5,7 +5,7 @@ use super::{
     clp::Flow,
     config::Parameters,
     link::{Body, Message},
-    machine::{Active, Cx, Hadr, Running, Wait, Waiter},
+    machine::{Active, Cx, Hadr, Wait, Waiter},
 };
 
 impl Cx<'_> {
@@ -28,6 +28,7 @@ impl Cx<'_> {
             last_recv_ms: now,
             next_beat_ms: now,
             stage_ms: now + catchup,
+            confirmed: true,
             partner_end: 0,
             partner_log_ms: 0,
             window_end_ms: 0,
@@ -137,15 +138,9 @@ impl Cx<'_> {
 
     fn start_failed(&mut self, truncates: bool, code: &str, reason: &str) {
         let clock = self.clock();
-        let back = self.m.database.as_ref().is_some_and(|d| d.promoting);
-        if let Some(db) = self.db() {
-            db.promoting = false;
-            if back {
-                db.role = Role::Standard;
-            }
-            if truncates {
-                db.log.truncate(clock);
-            }
+        self.m.unpromote();
+        if let Some(db) = self.db().filter(|_| truncates) {
+            db.log.truncate(clock);
         }
         let out = self.says(code, &[reason]);
         self.diag("Error", out.text.trim_end());
@@ -356,6 +351,7 @@ impl Cx<'_> {
         {
             db.log.truncate(clock);
         }
+        self.m.unpromote();
         self.close_all();
         self.m.run.active = None;
         let waiting = std::mem::take(&mut self.m.run.waiting);
@@ -391,11 +387,5 @@ impl Cx<'_> {
         if idle && self.m.run.active.as_ref().is_some_and(|a| !a.explicit && a.hadr.is_none()) {
             self.m.run.active = None;
         }
-    }
-
-    /// Goes on with a program whose statement is done.
-    pub(super) fn resume(&mut self, mut running: Box<Running>, out: &Out) {
-        running.take(out);
-        self.run(running);
     }
 }

@@ -1,9 +1,10 @@
 //! TAKEOVER HADR: the role switch, the forced one, and what they do to the other side.
 
+use workflows::model::SyncMode;
+
 use super::{
     Half, Out, Role, State,
     clp::Flow,
-    config::SyncMode,
     link::{Body, Message},
     machine::{Cx, Takeover, Wait, Waiter},
 };

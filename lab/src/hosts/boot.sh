@@ -2,7 +2,8 @@
 # Process 1 of a practice host, in fresh mount, UTS, IPC and PID namespaces and in the host's network namespace.
 # $1: the host's folder. Becomes sshd, which reaps what the services leave behind.
 set -eu
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# What an AIX host has hidden is first: `hostname` and its like are stand-ins there.
+PATH=/usr/lib/hamn-lab/usr/sbin:/usr/lib/hamn-lab/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 here=$1
 
@@ -19,6 +20,7 @@ until mount -t overlay hamn-lab -o "lowerdir=/,upperdir=$here/upper,workdir=$her
     sleep 0.05
 done
 cd "$here/root"
+[ ! -d usr/lib/hamn-lab/usr ] || mount --bind /usr usr/lib/hamn-lab/usr
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
 mount -t tmpfs -o mode=755 tmpfs run
@@ -49,6 +51,8 @@ pivot_root . run/old
 cd /
 umount -l /run/old
 rmdir /run/old
+
+[ ! -x /usr/lib/hamn-lab/boot ] || exec /usr/lib/hamn-lab/boot
 
 hostname "$(cat /etc/hostname)"
 echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 2>/dev/null || :

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    LabError, Result,
+    LabError, Options, Result,
     machine::{CLUSTER_NETWORK, Machine, Nic},
     rootfs::{Upper, account},
     seed, shell,
@@ -130,14 +130,8 @@ impl Server {
     }
 
     /// Puts database, configuration and credentials on one machine of the pair that is off.
-    pub(crate) fn install(
-        &self,
-        upper: &Upper,
-        machine: Machine,
-        template: &Path,
-        listen: &str,
-        synchronous: bool,
-    ) -> Result<()> {
+    pub(crate) fn install(&self, upper: &Upper, machine: Machine, template: &Path, options: &Options) -> Result<()> {
+        let (listen, synchronous) = (&options.listen, options.synchronous);
         let owner = account("postgres")?;
         upper.folder_of((0, owner.1), "/var/log/postgresql", 0o1775)?;
         let home = upper.folder_of(owner, &format!("/var/lib/postgresql/{}", self.version), 0o755)?;
@@ -178,13 +172,15 @@ impl Server {
             &format!("*:5432:*:{REPLICATOR}:{REPLICATOR_PASSWORD}\n"),
         )?;
         if machine == Machine::Mn2 {
-            self.make_standby(upper, owner, peer)?;
+            // Two AIX machines swap their cluster-facing addresses; that of the primary is no way to it.
+            let nic = if options.persona.is_aix(peer) { Nic::Eth1 } else { Nic::Eth0 };
+            self.make_standby(upper, owner, &peer.address(nic))?;
         }
         let data = upper.path(&data);
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).map_err(|e| LabError::file("protect", &data, &e))
     }
 
-    fn make_standby(&self, upper: &Upper, owner: (u32, u32), primary: Machine) -> Result<()> {
+    fn make_standby(&self, upper: &Upper, owner: (u32, u32), primary: &str) -> Result<()> {
         let data = self.data_dir();
         upper.file_of(owner, &format!("{data}/standby.signal"), 0o600, "")?;
         upper.file_of(
@@ -192,8 +188,7 @@ impl Server {
             &format!("{data}/postgresql.auto.conf"),
             0o600,
             &format!(
-                "primary_conninfo = 'host={} port=5432 user={REPLICATOR} passfile=''/var/lib/postgresql/.pgpass'' connect_timeout=2'\n",
-                primary.address(Nic::Eth0)
+                "primary_conninfo = 'host={primary} port=5432 user={REPLICATOR} passfile=''/var/lib/postgresql/.pgpass'' connect_timeout=2'\n"
             ),
         )
     }

@@ -11,8 +11,8 @@ use crate::{
 
 use super::{
     Lab, LabError, Result,
-    furnish::PROGRAM,
-    machine::{Machine, Nic, SERVICE_NAME, STANDBY_NAME},
+    machine::{Machine, Nic, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME},
+    persona::Persona,
     rootfs::Upper,
     seed,
 };
@@ -50,13 +50,18 @@ impl Default for Db2 {
 
 impl Db2 {
     /// What the two hosts have on disk before their first boot, as JSON.
-    pub(super) fn states(&self) -> Result<[String; 2]> {
+    pub(super) fn states(&self, persona: Persona) -> Result<[String; 2]> {
+        // Two AIX machines have no cluster-facing addresses but the two that they swap.
+        let address = |m: Machine| {
+            let service = m == Machine::Mn1 && persona.is_aix(m);
+            if service { SERVICE_ADDRESS.to_owned() } else { m.address(Nic::Eth0) }
+        };
         let mut build = Build {
             instance: DB2_INSTANCE.into(),
             home: DB2_HOME.into(),
             database: DB2_DATABASE.into(),
             hosts: [SERVICE_NAME.into(), STANDBY_NAME.into()],
-            addresses: Machine::PAIR.map(|m| m.address(Nic::Eth0)),
+            addresses: Machine::PAIR.map(address),
             services: SERVICES.map(|(name, port)| (name.to_owned(), port)),
             timeout_s: self.timeout_s,
             window_s: self.window_s,
@@ -117,7 +122,7 @@ fn extended(path: &str, lines: &str) -> Result<String> {
 }
 
 /// Everything on a management node.
-pub(super) fn install(upper: &Upper, machine: Machine, state: &str) -> Result<()> {
+pub(super) fn install(upper: &Upper, machine: Machine, state: &str, standin: &str) -> Result<()> {
     let (uid, gid) = OWNER;
     let passwd = format!("{DB2_INSTANCE}:x:{uid}:{gid}:DB2 stand-in:{DB2_HOME}:/bin/sh\n");
     upper.file("/etc/passwd", 0o644, &extended("/etc/passwd", &passwd)?)?;
@@ -139,7 +144,7 @@ pub(super) fn install(upper: &Upper, machine: Machine, state: &str) -> Result<()
     for program in PROGRAMS {
         let dir = if matches!(program, "db2start" | "db2stop" | "db2pd") { "adm" } else { "bin" };
         let text = format!(
-            "#!/bin/sh\n# A stand-in for IBM DB2, for practice and tests. It is no DB2.\nexec {PROGRAM} standin db2 {DB2_HOME} {program} \"$@\"\n"
+            "#!/bin/sh\n# A stand-in for IBM DB2, for practice and tests. It is no DB2.\nexec {standin} standin db2 {DB2_HOME} {program} \"$@\"\n"
         );
         upper.file_of(OWNER, &format!("{DB2_HOME}/sqllib/{dir}/{program}"), 0o755, &text)?;
     }

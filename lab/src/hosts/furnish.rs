@@ -8,6 +8,7 @@ use super::{
     keys::Keys,
     machine::{DOMAIN, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME},
     pair::password_file,
+    persona::{AIX_PATH, Persona},
     rootfs::Upper,
 };
 
@@ -22,10 +23,10 @@ const SSHD: &str = "AddressFamily inet\nHostKey /etc/ssh/ssh_host_ed25519_key\nP
                     MaxStartups 100\nAcceptEnv LANG LC_*\nSubsystem sftp internal-sftp\n";
 
 /// Everything that every host has.
-pub(crate) fn any(upper: &Upper, machine: Machine, machine_id: &str, keys: &Keys) -> Result<()> {
+pub(crate) fn any(upper: &Upper, machine: Machine, machine_id: &str, keys: &Keys, persona: Persona) -> Result<()> {
     upper.file("/etc/hostname", 0o644, &format!("{}\n", machine.host_name()))?;
     upper.file("/etc/machine-id", 0o444, &format!("{machine_id}\n"))?;
-    upper.file("/etc/hosts", 0o644, &hosts())?;
+    upper.file("/etc/hosts", 0o644, &hosts(persona))?;
     upper.file("/etc/resolv.conf", 0o644, &format!("search {DOMAIN}\noptions timeout:1 attempts:1\n"))?;
     upper.file("/etc/nsswitch.conf", 0o644, "passwd: files\ngroup: files\nshadow: files\nhosts: files\n")?;
     let mut boot = String::new();
@@ -36,7 +37,9 @@ pub(crate) fn any(upper: &Upper, machine: Machine, machine_id: &str, keys: &Keys
         boot += &format!("{} {SERVICE_ADDRESS}/{PREFIX}\n", Nic::Eth0.name());
     }
     upper.file("/etc/network/boot-addresses", 0o644, &boot)?;
-    upper.file("/etc/ssh/sshd_config", 0o600, SSHD)?;
+    let aix = persona.is_aix(machine);
+    let path = if aix { format!("SetEnv PATH={AIX_PATH}\n") } else { String::new() };
+    upper.file("/etc/ssh/sshd_config", 0o600, &(SSHD.to_owned() + &path))?;
     for kind in ["rsa", "ecdsa"] {
         // The machine's own keys are below.
         upper.file(&format!("/etc/ssh/ssh_host_{kind}_key"), 0o600, "")?;
@@ -45,25 +48,31 @@ pub(crate) fn any(upper: &Upper, machine: Machine, machine_id: &str, keys: &Keys
     let key = &keys.host[&machine];
     upper.file("/etc/ssh/ssh_host_ed25519_key", 0o600, &key.private)?;
     upper.file("/etc/ssh/ssh_host_ed25519_key.pub", 0o644, &format!("{}\n", key.public))?;
-    upper.folder_of((0, 0), "/root/.ssh", 0o700)?;
+    // root's home on AIX is `/`.
+    let home = if aix { "" } else { "/root" };
+    upper.folder_of((0, 0), &format!("{home}/.ssh"), 0o700)?;
     let authorized: String = keys.root.values().flat_map(|k| [k.public.as_str(), "\n"]).collect();
-    upper.file("/root/.ssh/authorized_keys", 0o600, &authorized)?;
-    upper.file("/root/.bashrc", 0o644, "PS1='\\u@\\h:\\w\\$ '\n")?;
-    upper.file("/root/.profile", 0o644, "[ -n \"$BASH\" ] && . ~/.bashrc\n")?;
+    upper.file(&format!("{home}/.ssh/authorized_keys"), 0o600, &authorized)?;
+    if !aix {
+        upper.file("/root/.bashrc", 0o644, "PS1='\\u@\\h:\\w\\$ '\n")?;
+        upper.file("/root/.profile", 0o644, "[ -n \"$BASH\" ] && . ~/.bashrc\n")?;
+    }
     if let Some(own) = keys.root.get(&machine) {
-        upper.file("/root/.ssh/id_ed25519", 0o600, &own.private)?;
-        upper.file("/root/.ssh/id_ed25519.pub", 0o644, &format!("{}\n", own.public))?;
-        upper.file("/root/.ssh/known_hosts", 0o600, &known_hosts(keys))?;
+        upper.file(&format!("{home}/.ssh/id_ed25519"), 0o600, &own.private)?;
+        upper.file(&format!("{home}/.ssh/id_ed25519.pub"), 0o644, &format!("{}\n", own.public))?;
+        upper.file(&format!("{home}/.ssh/known_hosts"), 0o600, &known_hosts(keys))?;
     }
     Ok(())
 }
 
-fn hosts() -> String {
+fn hosts(persona: Persona) -> String {
     let mut text = format!("127.0.0.1 localhost\n{SERVICE_ADDRESS} {SERVICE_NAME} {SERVICE_NAME}.{DOMAIN}\n");
     let standby = Machine::Mn2.address(Nic::Eth0);
     text += &format!("{standby} {STANDBY_NAME} {STANDBY_NAME}.{DOMAIN}\n");
     for machine in Machine::ALL {
-        text += &format!("{} {machine} {machine}.{DOMAIN}\n", machine.address(Nic::Eth0));
+        // The cluster-facing addresses of two AIX machines are the two that swap: neither is a machine's own.
+        let own = if persona.is_aix(machine) { Nic::Eth1 } else { Nic::Eth0 };
+        text += &format!("{} {machine} {machine}.{DOMAIN}\n", machine.address(own));
         text += &format!("{} {machine}-mgt\n", machine.address(Nic::Eth1));
     }
     text
@@ -98,7 +107,19 @@ pub(crate) fn operator(upper: &Upper, program: &Path) -> Result<()> {
 }
 
 /// What only a management node has: xCAT, services at boot, crontabs.
-pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server, db2: bool) -> Result<()> {
+pub(crate) fn management_node(
+    upper: &Upper,
+    machine: Machine,
+    server: &Server,
+    db2: bool,
+    persona: Persona,
+) -> Result<()> {
+    if persona.is_aix(machine) {
+        if db2 && machine == Machine::Mn1 {
+            crontab(upper, "root", 0, &pushes())?;
+        }
+        return contents(upper, machine, server, db2, "/.xcat");
+    }
     for (dir, names) in [("bin", BIN), ("sbin", SBIN)] {
         for name in names {
             let text = format!("#!/bin/sh\nexec {PROGRAM} standin {name} \"$@\"\n");
@@ -114,6 +135,26 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server, 
         ),
     )?;
     upper.file("/etc/init.d/isc-dhcp-server", 0o755, &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"))?;
+    contents(upper, machine, server, db2, "/root/.xcat")?;
+    // What DB2 is after a boot, only a look tells.
+    let database = if db2 { "db2" } else { "postgresql" };
+    let services: &[&str] =
+        if machine == Machine::Mn1 { &["cron", database, "isc-dhcp-server", "xcatd"] } else { &["cron", database] };
+    upper.at_boot(services)
+}
+
+/// The jobs of the published procedure that push files, with the fifth time field that it forgot (trap 27).
+fn pushes() -> String {
+    format!(
+        "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert /etc/xcat/hostkeys {STANDBY_NAME}:/etc/xcat\n\
+         0 1 * * * /usr/bin/rsync -az $HOME/.xcat {STANDBY_NAME}:$HOME/\n\
+         0 2 * * * /usr/bin/rsync -az /install {STANDBY_NAME}:/\n\
+         0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf {STANDBY_NAME}:/etc/\n"
+    )
+}
+
+/// xCAT's files and the crontabs, whatever the system.
+fn contents(upper: &Upper, machine: Machine, server: &Server, db2: bool, credentials: &str) -> Result<()> {
     upper.file("/etc/xCATMN", 0o644, "")?;
     upper.file(
         "/etc/profile.d/xcat.sh",
@@ -125,39 +166,21 @@ pub(crate) fn management_node(upper: &Upper, machine: Machine, server: &Server, 
     let postgres = format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD);
     upper.file("/etc/xcat/cfgloc", 0o600, &if db2 { super::db2::cfgloc() } else { postgres })?;
     for dir in
-        ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat", "/install", "/tftpboot", "/etc/dhcp"]
+        ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", credentials, "/install", "/tftpboot", "/etc/dhcp"]
     {
         upper.folder(dir)?;
     }
     if db2 {
-        // Started by hand after a boot: what DB2 is, only a look tells.
-        return upper.at_boot(if machine == Machine::Mn1 {
-            &["cron", "db2", "isc-dhcp-server", "xcatd"]
-        } else {
-            &["cron", "db2"]
-        });
+        return Ok(());
     }
     let program = format!("{}/pg_restore", server.bin_dir());
     let owner = super::rootfs::account("postgres")?;
     if machine == Machine::Mn1 {
-        upper.at_boot(&["cron", "postgresql", "isc-dhcp-server", "xcatd"])?;
-        // The jobs of the published procedure, with the fifth time field that it forgot (trap 27).
-        crontab(
-            upper,
-            "root",
-            0,
-            &format!(
-                "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert /etc/xcat/hostkeys {STANDBY_NAME}:/etc/xcat\n\
-                 0 1 * * * /usr/bin/rsync -az $HOME/.xcat {STANDBY_NAME}:$HOME/\n\
-                 0 2 * * * /usr/bin/rsync -az /install {STANDBY_NAME}:/\n\
-                 0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf {STANDBY_NAME}:/etc/\n\
-                 0 4 * * * /usr/bin/scp /tmp/xcatdb {STANDBY_NAME}:/tmp/\n"
-            ),
-        )?;
+        let lines = pushes() + &format!("0 4 * * * /usr/bin/scp /tmp/xcatdb {STANDBY_NAME}:/tmp/\n");
+        crontab(upper, "root", 0, &lines)?;
         let dump = format!("0 3 * * * {}/pg_dump -f /tmp/xcatdb -F t xcatdb\n", server.bin_dir());
         crontab(upper, "postgres", owner.0, &dump)
     } else {
-        upper.at_boot(&["cron", "postgresql"])?;
         // Trap 22: goes on after a promotion and puts yesterday's dump over the live database.
         crontab(upper, "postgres", owner.0, &format!("0 5 * * * {program} -d xcatdb -c /tmp/xcatdb\n"))
     }

@@ -13,6 +13,7 @@ mod keys;
 mod machine;
 mod net;
 mod pair;
+mod persona;
 mod power;
 mod process;
 mod rootfs;
@@ -38,6 +39,7 @@ pub use machine::{
 };
 pub use net::Line;
 pub use pair::{config, password_file};
+pub use persona::{CLUSTER_INTERFACE, GATEWAY, Ksh, Persona};
 pub use power::{Power, PowerAction};
 pub use seed::COMPUTE_NODES;
 pub use shell::{Output, preflight};
@@ -46,7 +48,8 @@ use net::Network;
 use process::Process;
 use state::{Lock, State};
 
-pub(crate) use process::{poll, terminate};
+pub(crate) use persona::{AIX_PATH, GUARDED, NIM, ODM, TOOLS};
+pub(crate) use process::{poll, proc, terminate};
 pub(crate) use seed::quote;
 
 /// Where a lab lives if nobody says otherwise.
@@ -77,6 +80,8 @@ pub struct Options {
     pub synchronous: bool,
     /// `listen_addresses` of both servers.
     pub listen: String,
+    /// What the two management nodes play.
+    pub persona: Persona,
     /// DB2 (its stand-in) instead of PostgreSQL.
     pub db2: Option<Db2>,
     /// Whether the lab ends with this process: removed when the [`Lab`] is dropped, or by [`Lab::sweep`] if the process was killed.
@@ -92,6 +97,7 @@ impl Options {
             program: program.into(),
             synchronous: false,
             listen: "*".into(),
+            persona: Persona::default(),
             db2: None,
             tied: false,
         }
@@ -234,7 +240,12 @@ impl Lab {
         stdin: &str,
     ) -> Result<Output> {
         let mut words = self.enter(machine)?;
-        words.extend(["timeout".to_owned(), "-k".to_owned(), "2".to_owned(), limit.as_secs().max(1).to_string()]);
+        words.extend([
+            self.tool(machine, "timeout"),
+            "-k".to_owned(),
+            "2".to_owned(),
+            limit.as_secs().max(1).to_string(),
+        ]);
         words.extend(argv.iter().map(|a| a.as_ref().to_owned()));
         shell::output(&words, stdin)
     }
@@ -261,7 +272,8 @@ impl Lab {
     pub fn shell_argv(&self, machine: Machine) -> Result<Vec<String>> {
         let mut words = self.enter(machine)?;
         let term = std::env::var("TERM").unwrap_or_else(|_| "dumb".into());
-        words.extend([format!("TERM={term}"), "bash".into(), "-l".into()]);
+        let shell = if self.state.persona.is_aix(machine) { "/usr/bin/ksh" } else { "bash" };
+        words.extend([format!("TERM={term}"), shell.into(), "-l".into()]);
         Ok(words)
     }
 
@@ -276,9 +288,23 @@ impl Lab {
         })?;
         let mut words = vec!["nsenter".to_owned(), "-t".to_owned(), init.pid.to_string()];
         words.extend(INSIDE.map(str::to_owned));
-        words.extend(["--", "env", "-i"].map(str::to_owned));
-        words.extend(ENVIRONMENT.map(str::to_owned));
+        words.extend(["--".to_owned(), self.tool(machine, "env"), "-i".to_owned()]);
+        if self.state.persona.is_aix(machine) {
+            words.push(format!("PATH={AIX_PATH}"));
+            words.extend(["HOME=/", "LC_ALL=C", "SHELL=/usr/bin/ksh"].map(str::to_owned));
+        } else {
+            words.extend(ENVIRONMENT.map(str::to_owned));
+        }
         Ok(words)
+    }
+
+    /// A program of this machine's as a host calls it: an AIX host hides those that AIX has not.
+    fn tool(&self, machine: Machine, name: &str) -> String {
+        if !self.state.persona.is_aix(machine) {
+            return name.to_owned();
+        }
+        let dir = if name == "runuser" { "sbin" } else { "bin" };
+        format!("{TOOLS}/usr/{dir}/{name}")
     }
 
     /// Process 1 of a host, if it lives.
@@ -342,7 +368,7 @@ impl Lab {
 
     fn machine_status(&self, machine: Machine) -> MachineStatus {
         let said = |argv: &[&str]| self.exec(machine, argv).map(|o| o.stdout).unwrap_or_default();
-        let addresses = said(&["ip", "-o", "-4", "addr", "show"])
+        let addresses = said(&[&self.tool(machine, "ip"), "-o", "-4", "addr", "show"])
             .lines()
             .filter_map(|l| {
                 let mut words = l.split_whitespace().skip(1);
@@ -355,7 +381,7 @@ impl Lab {
             machine,
             power: self.power_state(machine),
             alive: self.init(machine).is_some(),
-            host_name: said(&["hostname"]).trim().to_owned(),
+            host_name: said(&[&self.tool(machine, "hostname")]).trim().to_owned(),
             addresses,
             plugged: Nic::BOTH.into_iter().filter(|n| self.is_in(Plug::Host(machine, *n))).collect(),
         }

@@ -1,6 +1,6 @@
 //! The configuration that fits a lab: what an operator would have written for this pair.
 
-use workflows::model::{Database, Fence, Node, Pair, Platform, Postgres, Service, Witness, Xcat};
+use workflows::model::{Database, Fence, Nim, NimResources, Node, Pair, Platform, Postgres, Service, Witness, Xcat};
 
 use super::{
     Lab, bmc, database,
@@ -8,6 +8,7 @@ use super::{
     machine::{
         CLUSTER_NETWORK, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME, bmc_address, bmc_name,
     },
+    persona::{CLUSTER_INTERFACE, GATEWAY, NIM_DEVICE, Persona},
 };
 
 /// Where the password of a BMC is, on the machines where hamn may run.
@@ -18,7 +19,12 @@ pub fn password_file(machine: Machine) -> String {
 /// The pair of a lab, with everything pinned.
 pub fn config(lab: &Lab) -> Pair {
     let server = database::Server { version: lab.state.postgres.clone() };
-    let addresses = |m: Machine| Nic::BOTH.map(|n| m.address(n)).to_vec();
+    let persona = lab.state.persona;
+    let aix = persona != Persona::Linux;
+    let addresses = |m: Machine| {
+        // The other one is not an AIX machine's own: the two swap it.
+        if persona.is_aix(m) { vec![m.address(Nic::Eth1)] } else { Nic::BOTH.map(|n| m.address(n)).to_vec() }
+    };
     let host_keys = |m: Machine| vec![lab.state.host_keys[&m].clone()];
     let node = |machine: Machine| Node {
         name: machine.name().to_owned(),
@@ -26,9 +32,9 @@ pub fn config(lab: &Lab) -> Pair {
         ssh_port: 22,
         ssh_user: "root".into(),
         host_keys: host_keys(machine),
-        platform: Platform::Linux,
+        platform: if aix { Platform::Aix } else { Platform::Linux },
         machine_id: lab.state.machine_ids[&machine].clone(),
-        interface: Nic::Eth0.name().to_owned(),
+        interface: if aix { CLUSTER_INTERFACE } else { Nic::Eth0.name() }.to_owned(),
         fence: Fence::Agent {
             agent: "fence_ipmilan".into(),
             options: [
@@ -59,8 +65,8 @@ pub fn config(lab: &Lab) -> Pair {
             standby_host_name: STANDBY_NAME.into(),
             address: SERVICE_ADDRESS.into(),
             prefix: PREFIX,
-            standby_address: None,
-            gateway: None,
+            standby_address: aix.then(|| Machine::Mn2.address(Nic::Eth0)),
+            gateway: aix.then(|| GATEWAY.address(Nic::Eth0)),
         },
         nodes: Machine::PAIR.map(node),
         witnesses: vec![witness(Machine::Sn1), witness(Machine::Admin)],
@@ -74,13 +80,20 @@ pub fn config(lab: &Lab) -> Pair {
                     data_dir: server.data_dir(),
                     config_dir: server.config_dir(),
                     bin_dir: server.bin_dir(),
-                    control: ["pg_ctlcluster", &server.version, "main", "{action}"].map(str::to_owned).to_vec(),
+                    control: [&lab.tool(Machine::Mn1, "pg_ctlcluster"), &server.version, "main", "{action}"]
+                        .map(str::to_owned)
+                        .to_vec(),
                     client_network: CLUSTER_NETWORK.into(),
                 })
             },
             |(timeout_s, window_s)| Db2 { timeout_s, window_s, ..Db2::default() }.model(),
         ),
-        nim: None,
+        nim: aix.then(|| Nim {
+            resources: NimResources::Define,
+            device: NIM_DEVICE.into(),
+            file_system: "/install/nim".into(),
+            spot_timeout_s: 600,
+        }),
         xcat: Xcat {
             root: "/opt/xcat".into(),
             cfgloc: "/etc/xcat/cfgloc".into(),

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::Path,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -12,6 +13,15 @@ use serde::{Deserialize, Serialize};
 
 /// Longest wait for what takes no time on an idle machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Where procfs is: an AIX host shows none at its usual place.
+pub(crate) fn proc() -> &'static Path {
+    static PLACE: OnceLock<&Path> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let usual = Path::new("/proc");
+        if usual.join("self/stat").exists() { usual } else { Path::new("/usr/lib/hamn-lab/proc") }
+    })
+}
 
 /// A process that was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +39,7 @@ impl Process {
 
     /// The process that has the number now; a zombie counts as none.
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(&fs::read_to_string(proc().join(format!("{pid}/stat"))).ok()?)
     }
 
     /// Reads a line of `/proc/PID/stat`.

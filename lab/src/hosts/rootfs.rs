@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{XattrFlags, setxattr};
+use rustix::fs::{CWD, FileType, Mode, XattrFlags, makedev, mknodat, setxattr};
 
 use super::{LabError, Result};
 
@@ -89,10 +89,22 @@ impl Upper {
     }
 
     /// Makes a folder in which nothing of the machine's folder of that name is seen.
-    fn hide(&self, path: &Path) -> Result<()> {
+    pub(crate) fn hide(&self, path: &Path) -> Result<()> {
         let here = self.folder(path)?;
         let marked = setxattr(&here, "trusted.overlay.opaque", b"y", XattrFlags::empty());
         context("hide", &here, marked.map_err(io::Error::from))
+    }
+
+    /// Takes away a file that the machine has.
+    pub(crate) fn whiteout(&self, path: &str) -> Result<()> {
+        let here = self.path(path);
+        let _ = fs::remove_file(&here);
+        if Path::new(path).exists() {
+            self.folder(Path::new(path).parent().unwrap_or(Path::new("/")))?;
+            let made = mknodat(CWD, &here, FileType::CharacterDevice, Mode::empty(), makedev(0, 0));
+            context("hide", &here, made.map_err(io::Error::from))?;
+        }
+        Ok(())
     }
 
     /// Writes a file with its permission bits.

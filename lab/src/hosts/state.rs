@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{LabError, LabErrorKind, Result, machine::Machine, process::Process};
+use super::{LabError, LabErrorKind, Result, machine::Machine, persona::Persona, process::Process};
 
 /// The file.
 const NAME: &str = "lab.json";
@@ -35,6 +35,9 @@ pub(crate) struct State {
     pub(crate) host_keys: BTreeMap<Machine, String>,
     /// `/etc/machine-id`.
     pub(crate) machine_ids: BTreeMap<Machine, String>,
+    /// What the two management nodes play.
+    #[serde(default)]
+    pub(crate) persona: Persona,
     /// GUIDs of the BMCs.
     pub(crate) guids: BTreeMap<Machine, String>,
 }

@@ -16,6 +16,7 @@ use super::{
     keys::Keys,
     machine::Machine,
     net::Network,
+    persona,
     power::{PowerAction, listens_on},
     prefix, preflight,
     process::Process,
@@ -29,6 +30,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 pub(super) fn up(options: &Options) -> Result<Lab> {
     preflight()?;
+    options.persona.check()?;
     let dir = prepare(&options.dir)?;
     let _lock = Lock::take(&dir, "lab")?;
     if let Some(former) = State::read(&dir) {
@@ -55,6 +57,7 @@ pub(super) fn up(options: &Options) -> Result<Lab> {
             host_keys: BTreeMap::new(),
             machine_ids: BTreeMap::new(),
             guids: BTreeMap::new(),
+            persona: options.persona,
         },
         tied: false,
         dir,
@@ -119,20 +122,26 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
         lab.state.guids.insert(machine, bmc::guid(&lab.state.prefix, machine));
     }
     lab.state.write(&lab.dir)?;
-    let states = options.db2.as_ref().map(db2::Db2::states).transpose()?.unwrap_or_default();
+    let states = options.db2.as_ref().map(|d| d.states(options.persona)).transpose()?.unwrap_or_default();
     for machine in Machine::ALL {
         let here = lab.host(machine);
         let upper = Upper::create(&here, &[&lab.dir, &options.cache])?;
-        furnish::any(&upper, machine, &lab.state.machine_ids[&machine], &keys)?;
-        if machine.is_mn() || machine == Machine::Admin {
+        let (id, persona) = (&lab.state.machine_ids[&machine], options.persona);
+        furnish::any(&upper, machine, id, &keys, persona)?;
+        // Where hamn may run; an AIX node gets nothing installed.
+        if (machine.is_mn() && !persona.is_aix(machine)) || machine == Machine::Admin {
             furnish::operator(&upper, &program)?;
         }
         if machine.is_mn() {
-            furnish::management_node(&upper, machine, &server, options.db2.is_some())?;
+            furnish::management_node(&upper, machine, &server, options.db2.is_some(), persona)?;
+            let program = if persona.is_aix(machine) { persona::STANDIN } else { furnish::PROGRAM };
             match &template {
-                Some(template) => server.install(&upper, machine, template, &options.listen, options.synchronous)?,
-                None => db2::install(&upper, machine, &states[usize::from(machine == Machine::Mn2)])?,
+                Some(template) => server.install(&upper, machine, template, options)?,
+                None => db2::install(&upper, machine, &states[usize::from(machine == Machine::Mn2)], program)?,
             }
+        }
+        if let Some(shell) = persona.shell(machine) {
+            persona::furnish(&upper, machine, shell, id, &program, options.db2.is_none().then_some(&server))?;
         }
     }
 
@@ -196,12 +205,13 @@ impl Lab {
     /// # Errors
     /// The machine is off, or psql failed.
     pub fn sql(&self, machine: Machine, database: &str, text: &str) -> Result<String> {
+        let (runuser, env) = (self.tool(machine, "runuser"), self.tool(machine, "env"));
         let argv = [
-            "runuser",
+            runuser.as_str(),
             "-u",
             "postgres",
             "--",
-            "env",
+            env.as_str(),
             "-C",
             "/",
             "psql",

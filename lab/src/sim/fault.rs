@@ -155,6 +155,11 @@ impl World {
         self.pump();
     }
 
+    /// Whether commits wait for the standby now.
+    pub fn waits(&self) -> bool {
+        self.synchronous
+    }
+
     /// Whether the controller reaches a machine's BMC.
     pub fn bmc_reachable(&mut self, id: NodeId, reachable: bool) {
         self.devices[index(id)].reachable = reachable;

@@ -13,9 +13,14 @@ pub(super) const SERVER: &str = "dhcpd-server";
 const TITLE: &str = "dhcpd";
 const PID_FILE: &str = "/run/dhcpd.pid";
 
+/// Its process.
+pub(super) fn pid() -> Option<i32> {
+    super::running(PID_FILE, TITLE)
+}
+
 /// Whether it runs.
 pub(super) fn is_running() -> bool {
-    super::running(PID_FILE, TITLE).is_some()
+    pid().is_some()
 }
 
 /// Starts it; whether it runs afterwards.

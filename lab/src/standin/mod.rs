@@ -1,11 +1,15 @@
 //! The programs of the practice hosts: xCAT's commands, xcatd, and what a BMC calls to switch a machine. All are one program, called as
 //! `PROGRAM standin NAME ARGUMENTS…`; what they say and how they lie is decided in [`crate::xcat`].
 
+mod aix;
 mod daemon;
 mod database;
 pub mod db2;
 mod dhcpd;
+mod kernel;
+mod nim;
 mod node;
+mod store;
 
 use std::{
     fs,
@@ -18,7 +22,7 @@ use std::{
 };
 
 use crate::{
-    hosts::{Lab, Machine, Power, PowerAction, poll, terminate},
+    hosts::{GUARDED, Lab, Machine, Power, PowerAction, poll, proc, terminate},
     xcat::{self, Reply},
 };
 
@@ -29,6 +33,8 @@ pub const CALLS: &str = "/var/log/xcat-calls";
 
 /// Plays the program `name`; its exit code. Does not return where the real one hangs.
 pub fn main(name: &str, args: &[String]) -> i32 {
+    // An AIX host's programs name this one as their interpreter, so that the path comes first.
+    let name = name.rsplit('/').next().unwrap_or(name);
     match name {
         "bmc" => bmc(args),
         daemon::LISTENER => daemon::main(),
@@ -40,9 +46,25 @@ pub fn main(name: &str, args: &[String]) -> i32 {
             count(name, args);
             dhcpd::control(args.first().map_or("", String::as_str))
         }
+        kernel::IDLE => kernel::idle(),
+        kernel::STOP => kernel::end(args),
+        nim::RECEIVE => nim::receive(),
+        "rc.net" => {
+            let mut host = kernel::Host::open();
+            host.configure();
+            host.release();
+            0
+        }
         _ => {
-            count(name, args);
+            if !GUARDED.contains(&name) {
+                count(name, args);
+            }
             let words: Vec<&str> = args.iter().map(String::as_str).collect();
+            if nim::is_here()
+                && let Some(exit) = aix::play(name, &words)
+            {
+                return exit;
+            }
             let env: Vec<(String, String)> = std::env::vars().filter(|(k, _)| k.starts_with("XCAT")).collect();
             answer(&daemon::ask(name, &words, &env).unwrap_or_else(|| {
                 let mut node = if name == "xcatd" { Node::service() } else { Node::client() };
@@ -54,7 +76,7 @@ pub fn main(name: &str, args: &[String]) -> i32 {
 
 /// This program under another title. Neither its output nor its children keep the caller's open.
 fn spawn(title: &str, args: &[&str], stdin: Stdio, stdout: Stdio) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
+    Command::new(proc().join("self/exe"))
         .arg0(title)
         .arg("standin")
         .args(args)
@@ -69,7 +91,7 @@ fn spawn(title: &str, args: &[&str], stdin: Stdio, stdout: Stdio) -> io::Result<
 /// The process that a file of its number names, if it still bears the title.
 fn running(pid_file: &str, title: &str) -> Option<i32> {
     let pid: i32 = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
-    fs::read(format!("/proc/{pid}/cmdline")).ok()?.starts_with(title.as_bytes()).then_some(pid)
+    fs::read(proc().join(format!("{pid}/cmdline"))).ok()?.starts_with(title.as_bytes()).then_some(pid)
 }
 
 /// Ends that process and waits for it.

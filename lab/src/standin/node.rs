@@ -70,6 +70,14 @@ fn service_name(helper: Helper) -> &'static str {
     }
 }
 
+/// Writes a file and makes its folder. The real programs say nothing either when they cannot.
+pub(super) fn write(path: &str, content: &str) {
+    if let Some(parent) = Path::new(path).parent() {
+        let _ = fs::create_dir_all(parent);
+    }
+    let _ = fs::write(path, content);
+}
+
 /// What named would serve, from /etc/hosts.
 fn zone() -> String {
     let mut text = String::from("$TTL 86400\n");
@@ -86,7 +94,7 @@ fn zone() -> String {
 
 impl Backend for Node {
     fn host_name(&self) -> String {
-        fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 
     fn daemon(&self) -> Daemon {
@@ -126,11 +134,7 @@ impl Backend for Node {
     }
 
     fn write_file(&mut self, path: &str, content: &str) {
-        // The real ones say nothing either when they cannot write.
-        if let Some(parent) = Path::new(path).parent() {
-            let _ = fs::create_dir_all(parent);
-        }
-        let _ = fs::write(path, content);
+        write(path, content);
     }
 
     fn helper(&mut self, helper: Helper, start: bool) -> bool {

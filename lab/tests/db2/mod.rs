@@ -40,7 +40,18 @@ impl Turn {
         let stamp = said.split_whitespace().last().unwrap();
         assert_eq!(self.sh(a, &format!("scp -rpq {DB2_BACKUP} mn2:{DB2_HOME}/")).0, Some(0));
         let restore = format!("db2 restore db xcatdb from {DB2_BACKUP} taken at {stamp} replace history file");
-        self.db2(b, &restore);
+        // Nothing is there: it asks nobody, and an input that never ends does not matter.
+        self.db2(
+            b,
+            &format!(
+                "mkfifo /tmp/never; sleep 600 > /tmp/never & timeout 60 {restore} < /tmp/never; e=$?; kill $!; exit $e"
+            ),
+        );
+        // Now it asks. The end of the input is no yes.
+        let (exit, asked) = self.lab.db2(b, &format!("{restore} </dev/null")).unwrap();
+        assert!(exit == Some(4) && asked.contains("(y/n)") && asked.contains("SQL2001N"), "{asked}");
+        let (exit, asked) = self.lab.db2(b, &format!("echo y | {restore}")).unwrap();
+        assert!(exit == Some(2) && asked.matches("(y/n)").count() == 1 && asked.contains("DB20000I"), "{asked}");
         for (machine, n) in [(a, 0), (b, 1)] {
             let address = |n: usize| Machine::PAIR[n].address(Nic::Eth0);
             self.db2(machine, &format!(

@@ -9,7 +9,7 @@ use crate::{
         out::{BOLD, GREEN, RED, YELLOW, paint},
     },
     engine::Ending,
-    report::duration,
+    report::{duration, open_items as open_items_of},
 };
 
 /// The last words.
@@ -164,7 +164,7 @@ impl Closing {
 }
 
 fn open_items(state: Option<&RunState>) -> Vec<(String, String)> {
-    let items = state.into_iter().flat_map(|s| s.items.values());
+    let items = state.into_iter().flat_map(open_items_of);
     items.map(|i| (i.text.clone(), i.command.clone())).collect()
 }
 

@@ -1,5 +1,9 @@
 hamn_found=
-[ ! -r /etc/machine-id ] || read -r hamn_found </etc/machine-id
+if [ -r /etc/machine-id ]; then
+    read -r hamn_found </etc/machine-id
+elif [ "$(uname -s)" = AIX ]; then
+    hamn_found=$(uname -f)
+fi
 if [ "$hamn_found" != "$hamn_pinned" ]; then
     echo "@@hamn $hamn_nonce answer wrong ${hamn_found:-none}"
     echo "

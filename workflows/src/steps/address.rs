@@ -159,7 +159,8 @@ fn announcement(ctx: &Context<'_>, id: &str, reply: bool, count: u8) -> Step {
     let (address, _, interface) = vocabulary::service_on(ctx.pair, ctx.target());
     let script = Script::new().run(vocabulary::arp_announce(address, interface, reply, count));
     let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
-    let title = format!("{} announces {address} {times}", ctx.target().name);
+    let form = if reply { "as ARP replies" } else { "as ARP requests" };
+    let title = format!("{} announces {address} {times}, {form}", ctx.target().name);
     Step {
         look_first: false,
         optional: true,
@@ -216,6 +217,22 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
     let undo_name = undo(Script::new().run(vocabulary::set_host_name(&before)), Script::new(), judge_exit_codes());
     let rename = rename(other(ctx), node, "release.name", &service.standby_host_name);
     fit(vec![give, Step { undo: Some(undo_name), ..rename }])
+}
+
+/// Gives the service address back to the machine that was fenced, when it is powered on again: it came up without.
+pub(crate) fn back(ctx: &Context<'_>) -> Script {
+    let (node, service) = (ctx.other(), &ctx.pair.service);
+    let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
+    match node.platform {
+        // A detached interface cannot ask whether the address is free; before the pivot nobody else has taken it.
+        Platform::Aix => Script::new()
+            .look(vocabulary::aix::mktcpip(service, interface, &service.host_name, address))
+            .look(vocabulary::aix::transient(interface)),
+        // Silence first; one's own address does not answer.
+        Platform::Linux => conflict_probe(address, interface)
+            .look(vocabulary::address_add(address, prefix, interface))
+            .look(vocabulary::arp_announce(address, interface, false, 1)),
+    }
 }
 
 /// Adds a listing of addresses to a batch.

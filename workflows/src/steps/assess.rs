@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     known::Known,
-    model::{Node, NodeId, Pair},
+    model::{Fence, Node, NodeId, Pair},
     script::Output,
     step::{Judgement, Place, Step},
     table::{Context, Request},
@@ -199,7 +199,7 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
 
 /// Offset of the node's clock and its uncertainty, milliseconds: the node's middle against ours; the time that the commands took there
 /// is taken from its own clock and does not count as uncertainty.
-fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
+pub(crate) fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
     let at = |i| read::count(output.at(i)).map(|ns| ns / 1_000_000);
     let (first, last) = (at(first)?, at(last)?);
     let there = last.checked_sub(first)?;
@@ -356,33 +356,55 @@ fn any(answers: impl Iterator<Item = Tri>) -> Tri {
     }
 }
 
-/// Status and identity of the fence device. Only a wrong identity forbids to go on; silence is known to be possible.
-fn device(ctx: &Context<'_>) -> Option<Step> {
+/// Status and identity of the fence device, each asked once. Only a wrong identity forbids to go on; silence is known to be possible,
+/// and must not hold a failover up: nobody waits longer for it than [`device_patience_s`].
+pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
     let node = ctx.other();
-    let mut batch = Batch::default();
-    let status = batch.look(vocabulary::fence(&node.fence, "status")?);
-    let identity = vocabulary::fence_identity(&node.fence).map(|ask| batch.look(ask));
+    let patience = device_patience_s(&node.fence);
+    let Some(status) = vocabulary::fence(&node.fence, "status") else { return Vec::new() };
     let (name, device) = (node.name.clone(), node.fence.clone());
-    let same = read::pinned(&node.fence)
-        .map(|pinned| fence::same_device(name.clone(), device.clone(), pinned.to_owned(), ctx.target()));
-    let title = format!("ask the fence device of {name}");
     let seen = judge(move |output: &Output| {
-        let power = read::power(&device, output.at(status));
+        let power = read::power(&device, output.at(0));
         let answer = if power == Power::Unknown { Tri::Unknown } else { Tri::Yes };
-        let mut facts = vec![
+        let facts = vec![
             Fact::PowerState { node: name.clone(), power },
             Fact::Answers { node: name.clone(), channel: Channel::Bmc, answer },
         ];
-        if let (Some(at), Some(same)) = (identity, &same) {
-            let who = same(&Output { results: vec![output.at(at).clone()], ..Output::default() });
-            facts.extend(who.evidence);
-            if who.verdict == Verdict::Failed {
-                return Judgement::failed(who.why, facts);
-            }
-        }
         Judgement::succeeded(format!("the power controller of {name} says {power:?}"), facts)
     });
-    Some(Step { traps: &[2, 6, 7], ..Step::observe("observe.fence", title, Place::Controller, batch.script(), seen) })
+    let title = format!("ask the fence device of {}", node.name);
+    let status = look(status.timeout(patience));
+    let mut steps =
+        vec![Step { traps: &[2, 6, 7], ..Step::observe("observe.fence", title, Place::Controller, status, seen) }];
+    if let (Some(ask), Some(pinned)) = (vocabulary::fence_identity(&node.fence), read::pinned(&node.fence)) {
+        let same = fence::same_device(node.name.clone(), node.fence.clone(), pinned.to_owned(), ctx.target());
+        let seen = judge(move |output: &Output| match same(output) {
+            // Silence is for the fencing itself to judge, which needs the answer.
+            unclear if unclear.verdict == Verdict::Unknown => Judgement { verdict: Verdict::Succeeded, ..unclear },
+            clear => clear,
+        });
+        let title = format!("which machine the fence device of {} belongs to", node.name);
+        steps.push(Step {
+            // One's own command may stand for a device that lets one in at a time.
+            stage: u8::from(matches!(node.fence, Fence::Command { .. })),
+            traps: &[6],
+            ..Step::observe("observe.device", title, Place::Controller, look(ask.timeout(patience)), seen)
+        });
+    }
+    steps
+}
+
+/// Longest wait for a fence device that is only looked at, seconds: ten, unless its own options grant it more.
+fn device_patience_s(fence: &Fence) -> u32 {
+    let granted = match fence {
+        Fence::Agent { options, .. } => {
+            let patient =
+                options.iter().filter(|(key, _)| key.ends_with("_timeout") || key == "power_wait" || key == "delay");
+            patient.filter_map(|(_, value)| value.parse::<u32>().ok()).fold(0_u32, u32::saturating_add)
+        }
+        Fence::Command { .. } | Fence::Attestation => 0,
+    };
+    granted.clamp(10, 60)
 }
 
 /// Weighs the whole: may this workflow go on, and what is lost at most. Looks at the target once more for its claim and position.

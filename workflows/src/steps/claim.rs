@@ -4,7 +4,8 @@ use journal_schema::{Channel, DatabaseRole, Fact, OpenItem, Tri};
 
 use super::{address, fit, idempotent, judge, look, other, postgres, read, target, undo, verify};
 use crate::{
-    model::NodeId,
+    db2,
+    model::{Flavour, NodeId},
     script::{Action, Output, Script},
     step::{Judge, Judgement, Place, Step, Undo},
     table::Context,
@@ -34,7 +35,10 @@ pub fn take(ctx: &Context<'_>, who: Other) -> Vec<Step> {
         // A machine that was silent a moment ago is not worth the wait; the fence follows. One whose database answers lives.
         Other::MayBeDead if silent(ctx) => {}
         Other::MayBeDead => {
-            let undo = on_other.undo.clone().map(|unclaim| serve_again(ctx, unclaim));
+            let undo = on_other.undo.clone().map(|unclaim| match ctx.pair.flavour() {
+                Flavour::Postgres => serve_again(ctx, unclaim),
+                Flavour::Db2 => db2::serve::serve_again(ctx, unclaim),
+            });
             steps.push(Step { optional: true, undo, ..on_other });
         }
     }
@@ -113,20 +117,14 @@ fn unclaimed() -> Judge {
 /// own start-up may have done that already, which is no failure; the service address is not persistent, so that it comes from here.
 fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
     let node = ctx.other();
-    let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
+    let address = ctx.pair.service.address.as_str();
     let was_primary = ctx.known.database(&node.name).0 == DatabaseRole::Primary;
     let had_address = ctx.known.holds(&node.name, address) == Tri::Yes;
     // What was not seen is taken to have been there, because it is the machine in service; only what was seen is demanded.
     let may_be_primary = matches!(ctx.known.database(&node.name).0, DatabaseRole::Primary | DatabaseRole::Unknown);
     let may_have_address = ctx.known.holds(&node.name, address) != Tri::No;
     let may_have_xcatd = ctx.known.service(&node.name, "xcatd").0 != Tri::No;
-    let mut script = Script::new();
-    if may_have_address {
-        // Silence first; one's own address does not answer.
-        script = address::conflict_probe(address, interface)
-            .look(vocabulary::address_add(address, prefix, interface))
-            .look(vocabulary::arp_announce(address, interface, false, 1));
-    }
+    let mut script = if may_have_address { address::back(ctx) } else { Script::new() };
     let host_name = ctx.known.host_name(&node.name).unwrap_or(&ctx.pair.service.host_name);
     script = script.look(vocabulary::set_host_name(host_name));
     if may_be_primary {
@@ -169,8 +167,11 @@ pub fn release(ctx: &Context<'_>, who: Other) -> Vec<Step> {
         Other::Alive => release_both(ctx),
         Other::MayBeDead => vec![release_on(ctx, target(ctx), "release.target")],
     };
-    let became = if who == Other::Alive { verify::Other::SteppedDown } else { verify::Other::Fenced };
-    steps.extend(verify::last_look(ctx, became));
+    steps.extend(match ctx.pair.flavour() {
+        Flavour::Postgres if who == Other::Alive => verify::last_look(ctx, verify::Other::SteppedDown),
+        Flavour::Postgres => verify::last_look(ctx, verify::Other::Fenced),
+        Flavour::Db2 => db2::serve::last_look(ctx),
+    });
     fit(steps)
 }
 

@@ -2,9 +2,9 @@
 
 use journal_schema::{Channel, Fact, OpenItem, Power, Tri};
 
-use super::{Batch, cluster_addresses, fit, idempotent, judge, look, read, read::Arp, target, undo};
+use super::{Batch, cluster_addresses, fit, idempotent, judge, look, read, read::Arp, read_aix, target, undo};
 use crate::{
-    model::Fence,
+    model::{Fence, Platform},
     script::{Output, Script},
     step::{Judge, Judgement, Place, Step},
     table::{Context, Guard},
@@ -160,6 +160,9 @@ pub fn attested(ctx: &Context<'_>) -> Vec<Step> {
 
 /// The machine answers on no channel that the target can try.
 fn silent(ctx: &Context<'_>, id: &str, vouched: bool) -> Step {
+    if ctx.target().platform == Platform::Aix {
+        return silent_to_aix(ctx, id, vouched);
+    }
     let node = ctx.other();
     let mut batch = Batch::default();
     let carrier = batch.look(vocabulary::carrier(&ctx.target().interface));
@@ -213,6 +216,44 @@ fn silent(ctx: &Context<'_>, id: &str, vouched: bool) -> Step {
         Judgement::succeeded(format!("{name} was attested to be off, and answers nowhere"), facts)
     });
     let title = format!("{} was attested to be off and is silent", node.name);
+    Step::observe(id, title, target(ctx), batch.script(), seen)
+}
+
+/// The same where the target has no arping: by its ARP table.
+fn silent_to_aix(ctx: &Context<'_>, id: &str, vouched: bool) -> Step {
+    let service = &ctx.pair.service;
+    let mut batch = Batch::default();
+    let own = cluster_addresses(ctx, ctx.request.target.other());
+    let arps: Vec<(usize, String)> = own
+        .into_iter()
+        .chain([&*service.address])
+        .map(|address| (batch.look(vocabulary::aix::arp_probe(service, address)), address.to_owned()))
+        .collect();
+    let (name, prober) = (ctx.other().name.clone(), ctx.target().name.clone());
+    let title = format!("{name} was attested to be off and is silent");
+    let seen = judge(move |output: &Output| {
+        if !vouched {
+            let why = format!("nobody attested that {name} is off, and there is no fence device to prove it");
+            return Judgement::failed(why, Vec::new());
+        }
+        let mut facts = Vec::new();
+        for (at, address) in &arps {
+            let probe = |by| Fact::AddressProbe { node: prober.clone(), address: address.clone(), answered_by: by };
+            match read_aix::arp(output.at(*at)) {
+                Arp::Silence => facts.push(probe(None)),
+                Arp::Answered(mac) => {
+                    let why = format!("{name} was attested to be off, but {mac} answers ARP for {address}");
+                    return Judgement::failed(why, vec![probe(Some(mac))]);
+                }
+                Arp::Unknown => {
+                    let why = format!("whether {name} answers at {address} could not be asked");
+                    return Judgement::unknown(why, facts);
+                }
+            }
+        }
+        facts.push(Fact::Answers { node: name.clone(), channel: Channel::Arp, answer: Tri::No });
+        Judgement::succeeded(format!("{name} was attested to be off, and answers nowhere"), facts)
+    });
     Step::observe(id, title, target(ctx), batch.script(), seen)
 }
 

@@ -27,10 +27,15 @@ pub mod read;
 pub mod read_aix;
 pub mod roles;
 pub mod schedules;
+pub mod seed;
 pub mod service_nodes;
+pub mod setup;
 pub mod sync;
 pub mod verify;
 pub mod xcat;
+
+/// Id of the open item that the service runs without a standby.
+pub const UNPROTECTED: &str = "unprotected";
 
 /// How one returns after the pivot. The workflow is not written yet, and what is printed at 3 a.m. must say so.
 pub const FAILBACK: &str = "hamn run failback   # not in this version yet; by hand: docs/after-failover.md";

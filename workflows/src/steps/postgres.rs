@@ -138,7 +138,7 @@ fn once(ctx: &Context<'_>) -> Step {
         stage: 2,
         judge_effect: judge(promoted),
         opens: Some(OpenItem {
-            id: "unprotected".into(),
+            id: super::UNPROTECTED.into(),
             text: format!("UNPROTECTED: the database on {name} has no standby; what is lost with it is lost"),
             command: super::FAILBACK.into(),
         }),

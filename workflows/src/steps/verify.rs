@@ -189,7 +189,7 @@ fn on_other(ctx: &Context<'_>, id: &str) -> Step {
 }
 
 /// The first of `(good, unclear, what is wrong)` that is not good, or success.
-fn weighed(all: &[(bool, bool, &str)], name: &str, good: &str, facts: Vec<Fact>) -> Judgement {
+pub(crate) fn weighed(all: &[(bool, bool, &str)], name: &str, good: &str, facts: Vec<Fact>) -> Judgement {
     match all.iter().find(|(good, ..)| !good) {
         None => Judgement::succeeded(format!("{name} {good}"), facts),
         Some((_, true, why)) => Judgement::unknown(format!("{name}: whether {why} is not known"), facts),

@@ -47,7 +47,7 @@ fn stop_script(ctx: &Context<'_>, node: &Node) -> Script {
 }
 
 /// Stops and starts xcatd, and waits for its answer: a mere start does nothing for one that hangs.
-fn restart_script(ctx: &Context<'_>, node: &Node) -> Script {
+pub(crate) fn restart_script(ctx: &Context<'_>, node: &Node) -> Script {
     let script = match node.platform {
         Platform::Linux => Script::new().look(vocabulary::control(&ctx.pair.xcat.control, "restart")),
         Platform::Aix => stop_script(ctx, node).look(vocabulary_aix::startsrc("xcatd")),
@@ -126,7 +126,7 @@ fn configured(ctx: &Context<'_>) -> Vec<Helper> {
 }
 
 /// Two DHCP servers give an address twice, two console servers fight for the consoles, and a name server left behind goes stale.
-fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
+pub(crate) fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
     let name = ctx.other().name.clone();
     let title = format!("stop {} on {name}", helper.name());
     let judge_probe = gone(name.clone(), helper.name());

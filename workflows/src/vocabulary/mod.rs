@@ -9,6 +9,7 @@ use crate::{
 pub mod aix;
 pub mod db2;
 pub mod nim;
+pub mod transfer;
 
 /// SQL texts. The simulator matches them to the letter.
 pub mod sql {

@@ -3,9 +3,11 @@
 #![allow(missing_docs, reason = "names say it")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use journal_schema::{Channel, DatabaseRole, Fact, RunId, Tri, Verdict};
+use std::fmt::Write as _;
+
+use journal_schema::{Channel, DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, RunId, Tri, Verdict};
 use workflows::{
-    Action, ActionResult, Command, Context, Judgement, Known, Output, Request, Script, Step, example,
+    Action, ActionResult, Command, Context, Judgement, Known, Output, Plan, Request, Script, Step, example,
     model::{Fence, Flavour, NodeId, Pair},
     registry,
 };
@@ -144,6 +146,38 @@ pub fn observed() -> Vec<Fact> {
     facts
 }
 
+/// What HADR says on a node.
+pub fn hadr(node: &str, role: HadrRole, active: Tri, state: HadrState, connection: HadrConnection) -> Fact {
+    Fact::Hadr {
+        node: node.into(),
+        role,
+        active,
+        state,
+        connection,
+        since_ms: None,
+        window_end_ms: None,
+        clock_ms: None,
+    }
+}
+
+/// The procedure's pair after a look at it; mn-b is the standby.
+pub fn db2_desk() -> Desk {
+    let mut desk = Desk { pair: example::procedure(), known: Known::default(), request: request() };
+    let about_postgres =
+        |f: &Fact| matches!(f, Fact::Note { .. } | Fact::LogPosition { .. } | Fact::HoldsAddress { .. });
+    let facts: Vec<Fact> = observed().into_iter().filter(|f| !about_postgres(f)).collect();
+    desk.learn(&facts);
+    let address =
+        |node: &str, address: &str, holds| Fact::HoldsAddress { node: node.into(), address: address.into(), holds };
+    desk.learn(&[
+        hadr("mn-a", HadrRole::Primary, Tri::Yes, HadrState::Peer, HadrConnection::Connected),
+        hadr("mn-b", HadrRole::Standby, Tri::Yes, HadrState::Peer, HadrConnection::Connected),
+        address("mn-a", "9.114.47.103", Tri::Yes),
+        address("mn-b", "9.114.47.103", Tri::No),
+    ]);
+    desk
+}
+
 pub const RESTORE_LINE: &str = "0 5 * * * /var/lib/pgsql/bin/pg_restore -d xcatdb -c /tmp/xcatdb";
 pub const PUSH_LINE: &str = "0 2 * * * /usr/bin/rsync -az /install mn2:/";
 
@@ -261,4 +295,39 @@ pub fn is(judgement: &Judgement, verdict: Verdict, why: &str) {
     assert_eq!(judgement.verdict, verdict, "{}", judgement.why);
     assert!(judgement.why.contains(why), "{:?} lacks {why:?}", judgement.why);
     assert!(!judgement.why.contains('\n'), "one line: {:?}", judgement.why);
+}
+
+fn indented(title: &str, script: &Script) -> String {
+    script.listing().lines().fold(String::new(), |mut all, line| {
+        let _ = writeln!(all, "        {title} {line}");
+        all
+    })
+}
+
+pub fn plan_text(plan: &Plan) -> String {
+    let mut out = format!("{}: {} becomes primary in place of {}\n", plan.workflow, plan.target, plan.other);
+    for t in &plan.transitions {
+        let taken = if t.taken { "" } else { " (not on this evidence)" };
+        let _ = writeln!(out, "\n{} --{}--> {} [{:?}] if {}{taken}", t.from, t.name, t.to, t.kind, t.guard);
+        for s in &t.steps {
+            let mut marks = vec![format!("{:?}", s.mode), format!("stage {}", s.stage), format!("{} s", s.timeout_s)];
+            for (mark, set) in [("volatile", s.volatile), ("optional", s.optional)] {
+                marks.extend(set.then(|| mark.to_owned()));
+            }
+            marks.extend((s.retries > 0).then(|| format!("{} retries", s.retries)));
+            marks.extend((!s.section.is_empty()).then(|| format!("§{}", s.section)));
+            let _ = writeln!(out, "    {} on {}: {} ({})", s.id, s.place, s.title, marks.join(", "));
+            out += &indented("do  ", &s.effect);
+            out += &indented("look", &s.probe);
+            if let Some(undo) = &s.undo {
+                out += &indented("undo", &undo.effect);
+                out += &indented("seen", &undo.probe);
+            }
+            if let Some(item) = &s.opens {
+                let _ = writeln!(out, "        open {}: {}", item.id, item.text);
+            }
+            let _ = writeln!(out, "        traps {:?}", s.traps);
+        }
+    }
+    out
 }

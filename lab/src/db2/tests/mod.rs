@@ -2,7 +2,9 @@
 
 mod golden;
 mod properties;
+mod read;
 mod stories;
+mod table;
 
 use super::{Build, Call, Change, Content, Pair, Reply, Role, Side, State};
 

@@ -7,7 +7,7 @@ use crate::db2::Commit;
 
 /// Something that happens to the pair.
 #[derive(Debug, Clone)]
-enum Happens {
+pub(super) enum Happens {
     Statement(Side, &'static str),
     Program(Side, &'static [&'static str]),
     Kill(Side),
@@ -33,7 +33,7 @@ fn side() -> impl Strategy<Value = Side> {
     prop_oneof![Just(Side::A), Just(Side::B)]
 }
 
-fn happens() -> impl Strategy<Value = Happens> {
+pub(super) fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         4 => (side(), proptest::sample::select(GENTLE.to_vec())).prop_map(|(s, c)| Happens::Statement(s, c)),
         2 => (side(), proptest::sample::select(TOOLS.to_vec())).prop_map(|(s, c)| Happens::Program(s, c)),
@@ -46,7 +46,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 }
 
 /// Lets it happen; a commit's answer within a second.
-fn apply(pair: &mut Pair, what: &Happens, key: &str) -> Option<(Side, Commit)> {
+pub(super) fn apply(pair: &mut Pair, what: &Happens, key: &str) -> Option<(Side, Commit)> {
     match what {
         Happens::Statement(side, statement) => {
             pair.call(*side, &Call::new(&["db2", statement]).within(20_000));

@@ -313,3 +313,35 @@ fn a_start_as_primary_waits_and_fails_if_nobody_comes_or_nothing_fits() {
     let alone = db2(&mut pair, Side::A, PRIMARY);
     assert!(alone.exit == 4 && alone.stdout.starts_with("SQL1768N") && alone.takes_ms >= 60_000, "{alone:?}");
 }
+
+#[test]
+fn the_promise_of_the_window_holds_while_the_connection_comes_back() {
+    // The old primary dies at each millisecond around the reconnection.
+    for after in 0..60 {
+        let mut pair = formed();
+        pair.cut(true);
+        pair.advance(62_000);
+        let id = pair.begin(Side::A, put("cn77"));
+        pair.cut(false);
+        let retry = pair.machine(Side::B).next_timer_ms().unwrap() - pair.now_ms();
+        pair.advance(retry.saturating_sub(2) + after % 10);
+        let acknowledged = pair.committed(id) == Commit::Done;
+        pair.cut(true);
+        pair.advance(after * 40);
+        pair.power(Side::A, false);
+        if db2(&mut pair, Side::B, PEER_WINDOW).exit == 0 {
+            assert!(!acknowledged || has(&pair, Side::B, "cn77"), "{after} ms");
+        }
+    }
+}
+
+#[test]
+fn an_address_that_moves_away_takes_its_connection_with_it() {
+    let mut pair = formed();
+    pair.host_mut(Side::A).addresses.retain(|a| a != "10.77.0.11");
+    pair.advance(61_000);
+    assert_eq!(state(&pair, Side::B), Some((Role::Standby, State::DisconnectedPeer)));
+    pair.host_mut(Side::A).addresses.push("10.77.0.11".into());
+    pair.advance(10_000);
+    assert!(pair.in_peer());
+}

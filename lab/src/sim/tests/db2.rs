@@ -2,7 +2,7 @@
 
 use workflows::{
     Command,
-    model::{AfterTakeover, Database, Db2, Hadr, HadrService, NodeId, Pair, SyncMode},
+    model::{Db2, NodeId, Pair},
     vocabulary::db2 as vocabulary,
 };
 
@@ -13,22 +13,7 @@ use crate::{
 };
 
 fn pair() -> Pair {
-    let database = Database::Db2(Db2 {
-        database: "XCATDB".to_owned(),
-        instance: "xcatdb".to_owned(),
-        home: "/var/lib/db2".to_owned(),
-        port: 60_000,
-        backup_dir: "/var/lib/db2/backup".to_owned(),
-        hadr: Hadr {
-            services: [("DB2_HADR_1", 55_001), ("DB2_HADR_2", 55_002)]
-                .map(|(name, port)| HadrService { name: name.to_owned(), port }),
-            sync_mode: SyncMode::NearSync,
-            timeout_s: 60,
-            peer_window_s: 120,
-            after_takeover: AfterTakeover::Keep,
-        },
-    });
-    Pair { database, ..crate::sample::pair() }
+    Pair { database: crate::sample::procedure().database, ..crate::sample::pair() }
 }
 
 fn db2(world: &mut World, id: NodeId, statement: &str) -> String {

@@ -18,6 +18,8 @@ use super::{
     place::{Here, Place, home_of, now_ms, user_of},
 };
 
+/// End of the question of a RESTORE over a database.
+const QUESTION: &str = "(y/n) ";
 /// Longest wait for the instance's process to answer after its start.
 const START: Duration = Duration::from_secs(30);
 
@@ -38,7 +40,7 @@ pub(super) fn run(home: &str, argv: &[String]) -> i32 {
     let uid = rustix::process::geteuid().as_raw();
     if let Some((owner, group)) = place.owner().filter(|(owner, _)| uid == 0 && *owner != 0) {
         // What root starts belongs to the instance's owner all the same.
-        let error = Command::new("/proc/self/exe")
+        let error = Command::new(crate::hosts::proc().join("self/exe"))
             .args(["standin", super::PROGRAM, home])
             .args(argv)
             .env("HOME", home)
@@ -56,7 +58,21 @@ pub(super) fn run(home: &str, argv: &[String]) -> i32 {
         stdin: input(argv),
         limit_ms: None,
     };
-    let reply = ask(&place, &Request::Call(call.clone())).map(|(a, _)| a.reply).or_else(|| offline(&place, call));
+    let mut reply = execute(&place, &call);
+    if call.stdin == Stdin::Silent
+        && let Some(asked) =
+            reply.as_ref().filter(|r| r.hangs && r.stdout.ends_with(QUESTION)).map(|r| r.stdout.clone())
+    {
+        // It asks: now somebody has to type.
+        let _ = io::stdout().write_all(asked.as_bytes()).and_then(|()| io::stdout().flush());
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line).unwrap_or(0);
+        let stdin = if read == 0 { Stdin::Closed } else { Stdin::Text(line) };
+        reply = execute(&place, &Call { stdin, ..call });
+        if let Some(reply) = &mut reply {
+            reply.stdout = reply.stdout.strip_prefix(&asked).unwrap_or(&reply.stdout).to_owned();
+        }
+    }
     let Some(reply) = reply else {
         let _ = writeln!(io::stderr(), "{home}: no instance");
         return 127;
@@ -70,18 +86,23 @@ pub(super) fn run(home: &str, argv: &[String]) -> i32 {
     })
 }
 
-/// Standard input, for what reads it: a batch, and a RESTORE that asks.
+/// Lets the instance's process do it, or does it where there is none.
+fn execute(place: &Place, call: &Call) -> Option<Reply> {
+    ask(place, &Request::Call(call.clone())).map(|(a, _)| a.reply).or_else(|| offline(place, call.clone()))
+}
+
+/// Standard input of a batch; whether a statement reads it too is seen when it asks.
 fn input(argv: &[String]) -> Stdin {
-    let text = argv.join(" ").to_uppercase();
     let batch = argv[1..].iter().all(|w| w.starts_with(['-', '+']));
     let from_file = argv.iter().any(|w| w.starts_with('-') && w.contains('f')) && !argv.iter().any(|w| w == "-");
-    let asks = text.contains("RESTORE ") && !text.contains("WITHOUT PROMPTING") && !text.contains("REPLACE EXISTING");
-    if argv.first().is_none_or(|p| p != "db2") || !(asks || batch && !from_file) {
-        return Stdin::Closed;
+    if argv.first().is_none_or(|p| p != "db2") || !batch || from_file {
+        return Stdin::Silent;
     }
     let mut out = String::new();
-    let read = if batch { io::stdin().read_to_string(&mut out) } else { io::stdin().lock().read_line(&mut out) };
-    if read.unwrap_or(0) == 0 { Stdin::Closed } else { Stdin::Text(out) }
+    match io::stdin().read_to_string(&mut out) {
+        Ok(read) if read > 0 => Stdin::Text(out),
+        _ => Stdin::Closed,
+    }
 }
 
 /// Without the instance's process: the stored state, and a process if this was what starts it.

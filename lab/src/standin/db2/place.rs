@@ -32,7 +32,7 @@ pub(super) struct Here;
 
 impl Outside for Here {
     fn host_name(&self) -> String {
-        fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
 
     fn has_address(&self, address: &str) -> bool {

@@ -25,7 +25,7 @@ const DIAL: Duration = Duration::from_secs(2);
 
 /// What reaches the owner of the state.
 enum Input {
-    Request(u64, Request, Sender<Answer>),
+    Request(u64, Request, Sender<Answer>, UnixStream),
     /// A program or client is gone.
     Gone(u64),
     Dialled(io::Result<TcpStream>),
@@ -41,7 +41,7 @@ struct Server {
     /// Who waits for an answer.
     waiting: HashMap<u64, Sender<Answer>>,
     /// Connections of client programs, by number: their names.
-    clients: HashMap<u64, String>,
+    clients: HashMap<u64, (String, UnixStream)>,
     links: HashMap<u64, TcpStream>,
     next: u64,
     listening: Option<((String, u16), TcpListener)>,
@@ -95,7 +95,8 @@ fn program(stream: &UnixStream, id: u64, input: &Sender<Input>) {
     }
     let Ok(request) = serde_json::from_str(&line) else { return };
     let (answer, answers) = channel();
-    if input.send(Input::Request(id, request, answer)).is_err() {
+    let Ok(own) = stream.try_clone() else { return };
+    if input.send(Input::Request(id, request, answer, own)).is_err() {
         return;
     }
     if let Ok(mut other) = stream.try_clone() {
@@ -146,12 +147,12 @@ impl Server {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Request(id, request, answer) => self.request(id, request, answer),
+            Input::Request(id, request, answer, stream) => self.request(id, request, answer, stream),
             Input::Gone(id) => {
                 self.waiting.remove(&id);
-                match self.clients.remove(&id) {
-                    Some(name) => self.event(Event::ClientGone { name }),
-                    None => self.event(Event::Gone { id }),
+                self.event(Event::Gone { id });
+                if let Some((name, _)) = self.clients.remove(&id) {
+                    self.event(Event::ClientGone { name });
                 }
             }
             Input::Dialled(result) => {
@@ -170,14 +171,14 @@ impl Server {
         }
     }
 
-    fn request(&mut self, id: u64, request: Request, answer: Sender<Answer>) {
+    fn request(&mut self, id: u64, request: Request, answer: Sender<Answer>, stream: UnixStream) {
         if let Some(knobs) = self.place.knobs() {
             self.machine.knobs = knobs;
         }
         let event = match request {
             Request::Call(call) => Event::Call { id, call },
             Request::Client(name) => {
-                self.clients.insert(id, name.clone());
+                self.clients.insert(id, (name.clone(), stream));
                 Event::Client { id, name }
             }
             Request::Commit(change) => Event::Commit { id, change },
@@ -194,7 +195,11 @@ impl Server {
 
     /// Lets the state machine take an event; what it says goes out when it is on disk.
     fn event(&mut self, event: Event) {
+        let idle = matches!(event, Event::Tick);
         let effects = self.machine.handle(now_ms(), &mut Here, event);
+        if idle && effects.is_empty() && self.machine.diag().len() == self.told {
+            return;
+        }
         if let Ok(text) = serde_json::to_string(&self.machine)
             && text != self.stored
             && self.place.store(&text).is_ok()
@@ -223,6 +228,16 @@ impl Server {
                 }
             }
         }
+        // Who was forced off loses the connection.
+        let machine = &self.machine;
+        let waiting = &self.waiting;
+        self.clients.retain(|id, (name, stream)| {
+            let stays = waiting.contains_key(id) || machine.clients().any(|c| c == name);
+            if !stays {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+            stays
+        });
     }
 
     fn send(&mut self, link: u64, message: &Message) {

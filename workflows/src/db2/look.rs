@@ -1,0 +1,426 @@
+//! Looking at both machines of a pair with DB2, and the facts that it gives. Reads only, and connects to no database: a connection
+//! would activate one that is not active, which an old primary must never be (trap 5).
+
+use journal_schema::{DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, Tri};
+
+use super::{
+    read::{self, Config, Seen},
+    takeover::{Side, View},
+};
+use crate::{
+    host,
+    model::{Db2, Node, NodeId, Pair, Platform, SyncMode},
+    script::Output,
+    step::{Judgement, Place, Step},
+    steps::{Batch, aix, assess, fit, judge, read as basic, schedules, xcat},
+    table::Context,
+    vocabulary::{self, Helper, db2 as calls},
+};
+
+/// Parameters of the database that are kept as evidence.
+const KEPT: [&str; 13] = [
+    "HADR_LOCAL_HOST",
+    "HADR_LOCAL_SVC",
+    "HADR_REMOTE_HOST",
+    "HADR_REMOTE_SVC",
+    "HADR_REMOTE_INST",
+    "HADR_SYNCMODE",
+    "HADR_TIMEOUT",
+    "HADR_PEER_WINDOW",
+    "LOGRETAIN",
+    "LOGARCHMETH1",
+    "LOGINDEXBUILD",
+    ROLLFORWARD,
+    BACKUP,
+];
+/// Setting: whether a roll-forward is pending.
+pub const ROLLFORWARD: &str = "Rollforward pending";
+/// Setting: whether a backup is pending.
+pub const BACKUP: &str = "Backup pending";
+/// Setting: host name in `db2nodes.cfg`.
+pub const NODES_HOST: &str = "db2nodes.cfg";
+/// Setting: version of DB2.
+pub const VERSION: &str = "version";
+/// Setting: the instance's state.
+pub const INSTANCE: &str = "instance";
+/// Setting: who manages HADR; empty: nobody.
+pub const MANAGER: &str = "cluster manager";
+
+/// What is asked of one database: two commands.
+pub struct Asked {
+    hadr: usize,
+    config: usize,
+}
+
+/// Adds the questions to a batch.
+pub fn ask(batch: &mut Batch, db2: &Db2) -> Asked {
+    Asked {
+        hadr: batch.look(calls::hadr(db2)),
+        config: batch.look(calls::clp(
+            db2,
+            [calls::may_fail(calls::get_config(db2)), calls::may_fail(calls::LIST_DB_DIRECTORY)],
+        )),
+    }
+}
+
+/// What a database said.
+pub struct Told {
+    /// HADR.
+    pub seen: Seen,
+    /// Its parameters.
+    pub config: Option<Config>,
+    /// Alternate server: host.
+    pub alternate: Option<String>,
+    /// Why its configuration is not known.
+    pub why: String,
+}
+
+impl Asked {
+    /// The answers.
+    pub fn told(&self, db2: &Db2, output: &Output) -> Told {
+        let statements = read::group(output.at(self.config), 2);
+        Told {
+            seen: read::hadr(output.at(self.hadr), &db2.database),
+            config: read::config(&statements[0]),
+            alternate: read::alternate_server(&statements[1], &db2.database).map(|(host, _)| host),
+            why: super::message::said(&statements[0]).to_string(),
+        }
+    }
+}
+
+impl Told {
+    /// The side as a takeover looks at it. The role is kept on disk: it is known also of a database that is not active.
+    pub fn side(&self) -> Side {
+        let kept = self.config.as_ref().map_or(HadrRole::Unknown, Config::role);
+        match &self.seen {
+            // A role that memory and disk disagree on is no role.
+            Seen::Hadr(h) if kept != HadrRole::Unknown && kept != h.role => Side { active: Tri::Yes, ..Side::UNKNOWN },
+            Seen::Hadr(h) => Side { role: h.role, active: Tri::Yes, state: h.state, connection: h.connection },
+            Seen::Standard => Side { role: HadrRole::Standard, active: Tri::Yes, ..Side::UNKNOWN },
+            Seen::Inactive | Seen::InstanceDown => Side { role: kept, active: Tri::No, ..Side::UNKNOWN },
+            Seen::Unknown => Side { role: kept, ..Side::UNKNOWN },
+        }
+    }
+
+    /// In the words that every kind of database has.
+    pub fn role(&self) -> DatabaseRole {
+        plain_role(&self.side())
+    }
+
+    /// As evidence. `clock_ms`: the machine's own clock.
+    pub fn facts(&self, node: &str, db2: &Db2, clock_ms: Option<u64>) -> Vec<Fact> {
+        let Side { role, active, state, connection } = self.side();
+        let hadr = self.seen.hadr();
+        let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
+        let mut facts = vec![
+            Fact::Hadr {
+                node: node.to_owned(),
+                role,
+                active,
+                state,
+                connection,
+                since_ms: ms(hadr.and_then(|h| h.connected_since)),
+                window_end_ms: ms(hadr.and_then(|h| h.peer_window_end)),
+                clock_ms,
+            },
+            Fact::Database {
+                node: node.to_owned(),
+                role: self.role(),
+                system_id: self.config.as_ref().map(|_| db2.database.clone()).unwrap_or_default(),
+                timeline: 0,
+            },
+        ];
+        if let Some(h) = hadr {
+            let primary = h.role == HadrRole::Primary;
+            facts.push(Fact::LogPosition {
+                node: node.to_owned(),
+                written: h.primary.as_ref().filter(|_| primary).map(|p| p.byte),
+                received: h.standby.as_ref().filter(|_| !primary).map(|p| p.byte),
+                replayed: h.replayed.as_ref().filter(|_| !primary).map(|p| p.byte),
+                last_commit_ms: ms(h.standby_time.filter(|_| !primary)),
+                last_message_ms: None,
+            });
+        }
+        let setting = |name: &str, value: &str| Fact::Setting {
+            node: node.to_owned(),
+            name: name.to_owned(),
+            value: value.to_owned(),
+        };
+        if let Some(config) = &self.config {
+            facts.extend(KEPT.iter().filter_map(|name| Some(setting(name, config.get(name)?))));
+        }
+        facts.extend(self.alternate.as_ref().map(|host| setting(ALTERNATE, host)));
+        facts
+    }
+}
+
+/// Setting: host of the alternate server.
+pub const ALTERNATE: &str = "alternate server";
+
+/// What a side is in the words that every kind of database has: writable or not.
+pub fn plain_role(side: &Side) -> DatabaseRole {
+    match (side.active, side.role) {
+        (Tri::Yes, HadrRole::Primary | HadrRole::Standard) => DatabaseRole::Primary,
+        (Tri::Yes, HadrRole::Standby) => DatabaseRole::Standby,
+        (Tri::No, _) => DatabaseRole::Down,
+        _ => DatabaseRole::Unknown,
+    }
+}
+
+/// What a decision looks at, from a fresh look at the target and what is known of the other machine.
+pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool) -> View {
+    let (target, other) = (&ctx.target().name, &ctx.other().name);
+    let db2 = ctx.pair.db2();
+    let hadr = told.seen.hadr();
+    let mode = hadr.and_then(|h| h.sync_mode).or_else(|| configured_mode(told.config.as_ref()));
+    let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
+    // Positions that were seen together.
+    let lacks = match (ctx.known.log(other), ctx.known.log(target)) {
+        (
+            Some(Fact::LogPosition { written: Some(written), .. }),
+            Some(Fact::LogPosition { received: Some(received), .. }),
+        ) => Some(written.saturating_sub(*received)),
+        // Two standbys: what the other one received, the target must have.
+        (
+            Some(Fact::LogPosition { received: Some(there), .. }),
+            Some(Fact::LogPosition { received: Some(here), .. }),
+        ) => Some(there.saturating_sub(*here)),
+        _ => None,
+    };
+    View {
+        target: told.side(),
+        other: Side::of(ctx.known.hadr(other)),
+        fenced,
+        managed: ctx.known.setting(target, MANAGER).is_some_and(|m| !m.is_empty()),
+        sync_mode: mode,
+        timeout_ms: ms(hadr.and_then(|h| h.timeout_s)).unwrap_or(u64::from(db2.hadr.timeout_s) * 1000),
+        window_end_ms: ms(hadr.and_then(|h| h.peer_window_end)),
+        clock_ms,
+        skew_ms: [measured_skew(ctx), skew_by_hadr(told, clock_ms)].into_iter().flatten().min(),
+        since_ms: ms(hadr.and_then(|h| h.connected_since)),
+        received_ms: ms(hadr.and_then(|h| h.standby_time)),
+        level: hadr.is_some_and(read::Hadr::equal),
+        lacks,
+    }
+}
+
+fn configured_mode(config: Option<&Config>) -> Option<SyncMode> {
+    match config?.get("HADR_SYNCMODE")? {
+        "SYNC" => Some(SyncMode::Sync),
+        "NEARSYNC" => Some(SyncMode::NearSync),
+        "ASYNC" => Some(SyncMode::Async),
+        "SUPERASYNC" => Some(SyncMode::SuperAsync),
+        _ => None,
+    }
+}
+
+/// At most so much the two clocks differ, where both were asked.
+fn measured_skew(ctx: &Context<'_>) -> Option<u64> {
+    let [a, b] = [ctx.target(), ctx.other()].map(|node| ctx.known.clock(&node.name));
+    let ((a, a_error), (b, b_error)) = (a?, b?);
+    Some(a.abs_diff(b) + a_error + b_error)
+}
+
+/// The same from HADR itself, for a primary that is dead by now: its last message said *window's end*, which was its clock plus the
+/// window, and the standby knows how long ago that message came (from 10.1 on). Whole seconds, hence two of them for rounding.
+fn skew_by_hadr(told: &Told, clock_ms: Option<u64>) -> Option<u64> {
+    let h = told.seen.hadr()?;
+    let sent = h.peer_window_end?.checked_sub(h.peer_window_s.filter(|w| *w > 0)?)?;
+    let came = (clock_ms? / 1000).checked_sub(h.since_received_s?)?;
+    Some((sent.abs_diff(came) + 2) * 1000)
+}
+
+/// One look at each machine, at the wire and at the fence device, side by side. `strict`: the other machine is needed.
+pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
+    let (target, other) = (ctx.request.target, ctx.request.target.other());
+    let on_other = look_at(ctx, other, "observe.other", strict);
+    let on_other = if strict {
+        on_other
+    } else {
+        let why = format!("{} is not reached by ssh, which does not mean that it is off", ctx.other().name);
+        let silent = Judgement::succeeded(why, vec![aix::answers(ctx.other(), Tri::No)]);
+        Step { unreachable: Some(silent), optional: true, retries: 0, ..on_other }
+    };
+    let mut steps = vec![look_at(ctx, target, "observe.target", true), on_other];
+    if ctx.target().platform == Platform::Aix {
+        steps.push(aix::who_answers(ctx, "observe.address"));
+        steps.extend(aix::seen_from_elsewhere(ctx));
+    }
+    if !strict {
+        steps.extend(assess::device(ctx));
+    }
+    fit(steps)
+}
+
+struct Places {
+    clock: [usize; 2],
+    machine: usize,
+    boot: usize,
+    host: usize,
+    addresses: usize,
+    network: Option<usize>,
+    cron: usize,
+    epoch: usize,
+    claim: usize,
+    xcatd: usize,
+    xcatd_boot: usize,
+    helpers: [usize; 3],
+    database: Asked,
+    instance: usize,
+    nodes: usize,
+    level: usize,
+}
+
+fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
+    let (pair, node) = (ctx.pair.clone(), ctx.pair.node(id).clone());
+    let db2 = pair.db2();
+    let mut batch = Batch::default();
+    let first = batch.look(host::clock(&node));
+    let places = Places {
+        machine: batch.look(host::machine_id(&node)),
+        boot: batch.look(host::boot_id(&node)),
+        host: batch.look(vocabulary::host_name()),
+        addresses: batch.look(host::addresses(&node)),
+        network: (node.platform == Platform::Aix).then(|| batch.look(vocabulary::aix::network())),
+        cron: batch.look(vocabulary::crontabs()),
+        epoch: batch.look(vocabulary::cat(&vocabulary::epoch_path(&pair))),
+        claim: batch.look(vocabulary::cat(&vocabulary::claim_text_path(&pair))),
+        xcatd: batch.look(vocabulary::xcatd_processes()),
+        xcatd_boot: batch.look(host::at_boot(&node, "xcatd")),
+        helpers: Helper::ALL.map(|h| batch.look(vocabulary::helper_processes(h))),
+        instance: batch.look(calls::instance_state(db2)),
+        nodes: batch.look(vocabulary::cat(&calls::nodes_path(db2))),
+        level: batch.look(calls::level(db2)),
+        database: ask(&mut batch, db2),
+        clock: [first, batch.look(host::clock(&node))],
+    };
+    let title = format!("look at {}", node.name);
+    let judge = judge(move |output: &Output| one(&pair, &node, &places, strict, output));
+    Step {
+        retries: 2,
+        traps: &[6, 8, 9, 11, 16, 21, 44, 56, 74],
+        ..Step::observe(step_id, title, Place::Node(id), batch.script(), judge)
+    }
+}
+
+/// Middle of a look by the machine's own clock, milliseconds.
+pub fn own_clock(output: &Output, at: [usize; 2]) -> Option<u64> {
+    let [first, last] = at.map(|i| basic::count(output.at(i)).map(|ns| ns / 1_000_000));
+    // The end of the look is the worse moment for a window that closes.
+    first.and(last)
+}
+
+fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output) -> Judgement {
+    let name = &node.name;
+    let at = |place: usize| output.at(place);
+    let Some(identity) = aix::identity_fact(node, at(places.machine), at(places.boot), at(places.host)) else {
+        return Judgement::unknown(
+            format!("{name} did not say which machine it is"),
+            vec![aix::answers(node, Tri::Unknown)],
+        );
+    };
+    let mut facts = vec![aix::answers(node, Tri::Yes), identity];
+    let machine = host::identity(node, at(places.machine)).unwrap_or_default();
+    if !machine.eq_ignore_ascii_case(&node.machine_id) {
+        let why = format!("{name} is another machine: it says {machine}, pinned is {}", node.machine_id);
+        return Judgement::failed(why, facts);
+    }
+    let clock = assess::clock(output, places.clock);
+    facts.extend(clock.map(|(offset_ms, error_ms)| Fact::ClockOffset { node: name.clone(), offset_ms, error_ms }));
+    let service = &pair.service;
+    for address in std::iter::once(&service.address).chain(&service.standby_address) {
+        let holds = basic::holds(at(places.addresses), address);
+        facts.push(Fact::HoldsAddress { node: name.clone(), address: address.clone(), holds });
+    }
+    facts.extend(places.network.and_then(|network| aix::network_note(node, at(network))));
+    facts.push(Fact::Service {
+        node: name.clone(),
+        service: "xcatd".into(),
+        running: basic::runs(at(places.xcatd)),
+        at_boot: host::starts_at_boot(node, at(places.xcatd_boot)),
+    });
+    facts.extend(
+        Helper::ALL
+            .into_iter()
+            .zip(places.helpers)
+            .map(|(h, p)| xcat::service_fact(name, h.name(), basic::runs(at(p)))),
+    );
+    let hosts = basic::line(at(places.host));
+    let jobs = schedules::facts(name, at(places.cron), &schedules::Surroundings::of(pair, hosts));
+    let listed = jobs.is_some();
+    facts.extend(jobs.unwrap_or_default());
+    facts.extend(small_files(name, at(places.epoch), at(places.claim)));
+    let db2 = pair.db2();
+    let told = places.database.told(db2, output);
+    facts.extend(told.facts(name, db2, own_clock(output, places.clock)));
+    let setting = |key: &str, value: String| Fact::Setting { node: name.clone(), name: key.into(), value };
+    let host = basic::complete(at(places.nodes)).and_then(read::nodes_host);
+    facts.extend(host.map(|host| setting(NODES_HOST, host.to_owned())));
+    facts.extend(read::level(at(places.level)).map(|v| setting(VERSION, v.map(|n| n.to_string()).join("."))));
+    facts.push(setting(INSTANCE, format!("{:?}", read::instance(at(places.instance)))));
+    let brief = describe(&told.side());
+    if !strict {
+        return Judgement::succeeded(format!("{name} answers; its database: {brief}"), facts);
+    }
+    if at(places.clock[1]).exit.is_none() || !listed {
+        return Judgement::unknown(
+            format!("the answer of {name} is cut short, or its crontabs could not be listed"),
+            facts,
+        );
+    }
+    match clock {
+        None => Judgement::unknown(format!("the clock of {name} could not be measured"), facts),
+        Some((offset, error)) if offset.unsigned_abs() > pair.max_clock_offset_ms.saturating_add(error) => {
+            let limit = pair.max_clock_offset_ms;
+            Judgement::failed(
+                format!("the clock of {name} is {offset} ms off (± {error}), allowed are {limit} ms"),
+                facts,
+            )
+        }
+        Some(_) => Judgement::succeeded(format!("{name} is the pinned machine; its database: {brief}"), facts),
+    }
+}
+
+/// Epoch and claim.
+fn small_files(node: &str, epoch: &crate::ActionResult, claim: &crate::ActionResult) -> Vec<Fact> {
+    let epoch = match basic::file(epoch) {
+        Some(None) => Some(0),
+        Some(Some(text)) => text.parse().ok(),
+        None => None,
+    };
+    let claim = basic::file(claim).map(Option::unwrap_or_default);
+    let epoch = epoch.map(|epoch| Fact::Epoch { node: node.to_owned(), epoch });
+    let claim = claim.map(|claim| Fact::Claimed { node: node.to_owned(), claim: claim.to_owned() });
+    epoch.into_iter().chain(claim).collect()
+}
+
+/// A side in words: `STANDBY, peer, connected`.
+pub fn describe(side: &Side) -> String {
+    let role = match side.role {
+        HadrRole::Standard => "not in HADR",
+        HadrRole::Primary => "PRIMARY",
+        HadrRole::Standby => "STANDBY",
+        HadrRole::Unknown => "of unknown role",
+    };
+    let state = match side.state {
+        HadrState::Disconnected => ", disconnected",
+        HadrState::LocalCatchup => ", in local catchup",
+        HadrState::RemoteCatchupPending => ", in remote catchup pending",
+        HadrState::RemoteCatchup => ", in remote catchup",
+        HadrState::Peer => ", in peer state",
+        HadrState::DisconnectedPeer => ", in disconnected peer state",
+        HadrState::Unknown => "",
+    };
+    let connection = match side.connection {
+        HadrConnection::Connected => ", connected",
+        HadrConnection::Congested => ", congested",
+        HadrConnection::Disconnected => ", not connected",
+        HadrConnection::Unknown => "",
+    };
+    let active = match side.active {
+        Tri::Yes => "",
+        Tri::No => ", not active",
+        Tri::Unknown => ", perhaps not active",
+    };
+    format!("{role}{active}{state}{connection}")
+}
