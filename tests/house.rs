@@ -263,6 +263,50 @@ fn docs_list_the_traps_and_the_tests_that_guard_them() {
     assert!(have == want, "docs/traps.md is out of date; make it anew: UPDATE_DOCS=1 cargo test --test house traps");
 }
 
+/// Words in backticks of a cell.
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+/// What the table of the procedure's steps names exists: the steps in a golden plan, the tests in the tree.
+#[test]
+fn docs_of_the_procedure_name_what_there_is() {
+    let text = fs::read_to_string(root().join("docs/procedure.md")).unwrap();
+    let mut ids = BTreeSet::new();
+    for entry in fs::read_dir(root().join("workflows/tests/snapshots")).unwrap() {
+        let plan = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let steps = plan.lines().filter_map(|l| l.strip_prefix("    ")?.split_once(" on "));
+        ids.extend(steps.map(|(id, _)| id.to_owned()).filter(|id| !id.contains(' ')));
+    }
+    let sources = sources();
+    let is_test = |name: &str| sources.iter().any(|(_, text)| text.contains(&format!("fn {name}()")));
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .filter(|l| l.starts_with("| ") && !l.starts_with("| section"))
+        .map(|l| l.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert!(rows.len() > 50, "the table was not found");
+    for row in &rows {
+        assert_eq!(row.len(), 6, "{row:?}");
+        assert!(row[0].starts_with("10") || row[0].starts_with(|c: char| ('1'..='9').contains(&c)), "{row:?}");
+        // What hamn does not do has a reason.
+        assert!(!row[2].is_empty() || !row[5].is_empty() || row[0] == "5.0, 5.1" || row[0] == "10.0", "{row:?}");
+        for id in quoted(row[3]) {
+            let there = match id.strip_suffix('*') {
+                Some(head) => ids.iter().any(|i| i.starts_with(head)),
+                None => ids.contains(id),
+            };
+            assert!(there, "{}: no plan has the step {id}", row[0]);
+        }
+        for name in quoted(row[4]) {
+            assert!(is_test(name), "{}: there is no test {name}", row[0]);
+        }
+    }
+    for section in 1..=10 {
+        assert!(rows.iter().any(|r| r[0].starts_with(&format!("{section}.0"))), "section {section}.0 is missing");
+    }
+}
+
 #[test]
 fn scripts_are_valid_and_executable() {
     use std::os::unix::fs::PermissionsExt;

@@ -473,3 +473,15 @@ fn t54_the_test_node_is_seen_and_gone() {
         is(&looked(&delete, &Machine::default().says("lsdef", silent)), Verdict::Unknown, "could not be looked up");
     }
 }
+
+/// What follows when the cluster is managed again: resources, images, boot configuration, for the procedure's own example.
+#[test]
+fn plan_of_the_deployment() {
+    let desk = informed();
+    let workflow = workflows::registry::by_name(workflows::model::Flavour::Db2, "failover").unwrap();
+    let mut plan = workflows::Plan::new(&workflow, &desk.context());
+    plan.transitions
+        .retain(|t| ["survey images", "provide images", "restore boot configuration"].contains(&t.name.as_str()));
+    assert_eq!(plan.transitions.len(), 3);
+    insta::assert_snapshot!("procedure_deployment", common::plan_text(&plan));
+}

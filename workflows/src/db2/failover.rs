@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     step::Step,
-    steps::{address, claim, epoch, fence, fit, schedules, xcat},
+    steps::{address, claim, epoch, fence, fit, nim, schedules, xcat},
     table::{Context, Guard, Row, Workflow, row, states},
 };
 
@@ -38,7 +38,10 @@ states! {
         DatabaseOpen: "the instance knows the machine by its new name, and the database is open",
         XcatdProven: "xcatd shows the cluster's site table",
         ServicesRebuilt: "DNS and consoles are rebuilt, the address announced",
-        Managing: "everything was looked at again: the cluster is managed",
+        Managing: "everything was looked at again: the cluster is managed; deployment of nodes follows",
+        Surveyed: "the images of the database were compared with what the last sync saved",
+        Provided: "images have their resources and files here, or are listed as open",
+        Deployable: "nodes boot as they did before",
         Done: "the claims are released; what is open is listed",
     }
 }
@@ -46,7 +49,7 @@ states! {
 use Failover as S;
 
 const TABLE: &[Row<Failover>] = &[
-    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| look::observe(c, false)),
+    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, observe),
     row(S::Observed, "assess", S::Assessed, Reversible, Guard::ALWAYS, promote::weigh),
     row(S::Assessed, "claim", S::Claimed, Reversible, Guard::ALWAYS, |c| claim::take(c, claim::Other::MayBeDead)),
     row(S::Claimed, "disarm both", S::Quieted, Reversible, promote::GRACEFUL, |c| schedules::disarm(c, true)),
@@ -72,13 +75,23 @@ const TABLE: &[Row<Failover>] = &[
     row(S::DatabaseOpen, "start xcatd", S::XcatdProven, Forward, Guard::ALWAYS, serve::start),
     row(S::XcatdProven, "rebuild network services", S::ServicesRebuilt, Forward, Guard::ALWAYS, xcat::services),
     row(S::ServicesRebuilt, "verify", S::Managing, Forward, Guard::ALWAYS, serve::verify),
-    row(S::Managing, "release", S::Done, Forward, Guard::ALWAYS, |c| claim::release(c, claim::Other::MayBeDead)),
+    row(S::Managing, "survey images", S::Surveyed, Forward, Guard::ALWAYS, nim::survey),
+    row(S::Surveyed, "provide images", S::Provided, Forward, Guard::ALWAYS, nim::provide),
+    row(S::Provided, "restore boot configuration", S::Deployable, Forward, Guard::ALWAYS, nim::restore_boot),
+    row(S::Deployable, "release", S::Done, Forward, Guard::ALWAYS, |c| claim::release(c, claim::Other::MayBeDead)),
 ];
 
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the standby takes over from a machine that is dead, or is made so: DB2 HADR, in the form that the state permits";
     Workflow::new("failover", about, TABLE, S::Requested, S::Done)
+}
+
+/// Both machines, and what the last sync saved for deployment: how old that is, is known before consent.
+fn observe(ctx: &Context<'_>) -> Vec<Step> {
+    let mut steps = look::observe(ctx, false);
+    steps.extend(nim::read_saved(ctx, "observe.saved"));
+    steps
 }
 
 /// After the pivot nothing is undone.
