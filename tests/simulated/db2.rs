@@ -138,3 +138,14 @@ fn a_sync_saves_what_the_primary_tells() {
     let records = done(&Stage::new(world, Arc::new(pair), Arc::new(workflow), NodeId::A, Script::default()));
     assert_eq!(states(&records).last(), Some(&"Done"));
 }
+
+/// The procedure's own pair, on AIX: over and back, and the old machine takes no address by itself when it is switched on.
+#[test]
+fn t5_t68_the_procedure_s_pair_goes_over_and_back() {
+    let pair = example::procedure();
+    let over = stage_of(World::healthy(&pair), &pair, "failover", NodeId::B);
+    done(&over);
+    let back = next(&over, &pair, "failback", NodeId::A);
+    comes_back(&back, NodeId::A);
+    done(&back);
+}
