@@ -7,21 +7,15 @@ use journal_schema::{Payload, Record};
 use lab::sim::World;
 use workflows::{
     example,
-    model::{Flavour, NodeId, Pair, Platform},
+    model::{Flavour, NodeId, Pair},
     registry,
 };
 
 use crate::stage::{Do, Script, Stage, story};
 
-/// The procedure's pair on Linux.
+/// The procedure's own pair.
 fn pair() -> Pair {
-    let mut pair = example::procedure();
-    for (node, other) in pair.nodes.iter_mut().zip(example::practice().nodes) {
-        node.platform = Platform::Linux;
-        node.machine_id = other.machine_id;
-    }
-    pair.xcat.control = example::practice().xcat.control;
-    pair
+    example::procedure()
 }
 
 fn stage(world: World, workflow: &str, target: NodeId) -> Stage {

@@ -58,8 +58,7 @@ impl World {
             _ => match place {
                 Place::Controller => self.on_controller(command),
                 Place::Node(id) => self.on_node(id, command),
-                // Nothing of the vocabulary is for them yet.
-                Place::Witness(_) => None,
+                Place::Witness(index) => self.on_witness(index, command),
             },
         }
     }

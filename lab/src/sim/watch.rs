@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use workflows::{Place, model::NodeId};
 
-use super::{World, database::Role};
-use crate::xcat::Helper;
+use super::{World, database::Role, db2::side};
+use crate::{db2::Role as Db2Role, xcat::Helper};
 
 /// Something that must never be, and was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,6 +165,18 @@ impl World {
             }
         }
         self.watch.raise_due = Some(id);
+    }
+
+    /// Before a database of DB2 is overwritten.
+    pub(super) fn check_restore(&mut self, id: NodeId) {
+        let role = self.db2().and_then(|p| p.machine(side(id)).role());
+        let letter = id.letter();
+        if role == Some(Db2Role::Primary) {
+            self.violation(5, &format!("a primary was overwritten on {letter}"));
+        }
+        if self.writable(id) && self.holds_service(id) {
+            self.violation(5, &format!("the database in service was overwritten on {letter}"));
+        }
     }
 
     /// The first line of a machine's crontabs that can fire and is of that kind.
