@@ -9,7 +9,7 @@ use std::{
 };
 
 use hamn::{engine::Ending, remote::simulated::Mishap};
-use journal_schema::{End, Fact, Payload, Record, RunState, TakeoverForm};
+use journal_schema::{End, Fact, Payload, Record, TakeoverForm};
 use lab::sim::{EndState, Strike, World};
 use workflows::{
     Workflow,
@@ -102,7 +102,7 @@ impl Stage {
 
     /// Items open at the end.
     fn items(&self) -> usize {
-        RunState::fold(&self.records()).map_or(0, |state| state.items.len())
+        self.state().map_or(0, |state| state.items.len())
     }
 
     /// How the run ended by its journal: the program may have died with the last record.
