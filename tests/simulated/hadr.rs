@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hamn::remote::simulated::Mishap;
-use lab::sim::{Strike, World};
+use lab::sim::{EndState, Strike, World};
 use workflows::{
     example,
     model::{AfterTakeover, Flavour, NodeId, Pair},
@@ -32,6 +32,7 @@ pub(crate) fn case_of(name: &'static str, workflow: &str, pair: Pair, prepare: f
         decisions: Vec::new(),
         target,
         holds: World::served,
+        rebooted: |_| {},
     }
 }
 
@@ -60,10 +61,21 @@ fn failovers() -> Vec<Case> {
     ]
 }
 
+/// Name server, consoles, and a standby that is not activated by a boot.
+fn rebooted(end: &mut EndState) {
+    end.streaming = false;
+    for node in &mut end.nodes {
+        node.helpers.clear();
+        if let Some(db2) = &mut node.db2 {
+            (db2.active, db2.hadr) = (false, None);
+        }
+    }
+}
+
 fn others() -> Vec<Case> {
     vec![
-        case_of("DB2 drill", "drill", example::procedure(), |_| {}),
-        Case { holds: |_| true, ..case_of("DB2 sync", "sync", example::procedure(), |_| {}) },
+        Case { rebooted, ..case_of("DB2 drill", "drill", example::procedure(), |_| {}) },
+        Case { holds: |_| true, rebooted, ..case_of("DB2 sync", "sync", example::procedure(), |_| {}) },
     ]
 }
 
@@ -71,9 +83,10 @@ fn all() -> Vec<Case> {
     failovers().into_iter().chain(others()).collect()
 }
 
-/// Whole in a release build; without optimisation a part, which another seed makes another one.
+/// Whole in a release build, of which every so many without optimisation; `HAMN_NTH` says otherwise.
 fn every(nth: usize) -> usize {
-    if cfg!(debug_assertions) { nth } else { 1 }
+    let asked = std::env::var("HAMN_NTH").ok().and_then(|n| n.parse().ok());
+    asked.unwrap_or(if cfg!(debug_assertions) { nth } else { 1 })
 }
 
 #[test]

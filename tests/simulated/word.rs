@@ -52,6 +52,7 @@ fn attested(name: &'static str, device: bool) -> Case {
         decisions: vec![decision],
         target: NodeId::B,
         holds: World::served,
+        rebooted: |_| {},
     }
 }
 

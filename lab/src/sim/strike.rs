@@ -31,9 +31,9 @@ impl World {
         self.plan_db2();
     }
 
-    /// Whether nothing is to strike any more.
-    pub fn calm(&self) -> bool {
-        self.strikes.is_empty()
+    /// Whether the connection of the two databases is cut.
+    pub fn link_is_cut(&self) -> bool {
+        self.link_cut
     }
 
     /// Number of the boot that a machine runs in; `None`: it runs nothing. Of other places: always the same.
