@@ -423,6 +423,17 @@ impl World {
                 }
                 Some(Ran::ok("", count * 1_000).exit(i32::from(!answered)))
             }
+            ("take-back", [address, interface, mktcpip @ ..]) if same(&words::take_back(&service, "", "", "")) => {
+                if ip(address).is_some_and(|a| self.holds(id, a)) {
+                    return Some(Ran::ok("held\n", 20));
+                }
+                let taken = self.native(id, mktcpip);
+                if taken.exit != 0 {
+                    return Some(taken);
+                }
+                let at_boot = self.native(id, &["chdev", "-l", interface, "-a", "state=detach", "-P"]);
+                Some(Ran { cost_ms: taken.cost_ms + at_boot.cost_ms, ..at_boot })
+            }
             ("network", []) if same(&words::network()) => Some(self.aix_network(id)),
             ("helper", [action, names @ ..])
                 if same(&words::helper_control(workflows::vocabulary::Helper::Dns, "")) =>
