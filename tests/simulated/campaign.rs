@@ -212,7 +212,9 @@ fn shown_bound(records: &[Record]) -> Option<u64> {
                 for fact in evidence {
                     match fact {
                         Fact::LossBound { millis, .. } => bound = *millis,
-                        Fact::Permitted { form: TakeoverForm::Plain | TakeoverForm::PeerWindowOnly, .. } => bound = Some(0),
+                        Fact::Permitted { form: TakeoverForm::Plain | TakeoverForm::PeerWindowOnly, .. } => {
+                            bound = Some(0)
+                        }
                         _ => {}
                     }
                 }

@@ -377,7 +377,8 @@ impl Pair {
     }
 
     fn blow(&mut self) {
-        while let Some((_, blow)) = self.plan.pop_front_if(|(at, _)| *at <= self.now) {
+        while let Some((_, blow)) = self.plan.front().copied().filter(|(at, _)| *at <= self.now) {
+            self.plan.pop_front();
             match blow {
                 Blow::Cut(cut) => self.cut(cut),
                 Blow::Power(_, true) => {}
