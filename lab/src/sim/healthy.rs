@@ -153,6 +153,12 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
         let table = if primary { "xcatd:2:once:/usr/bin/startsrc -s xcatd >/dev/console 2>&1\n" } else { "" };
         files.set("/etc/inittab", &format!("init:2:initdefault:\n{table}"), 0o644);
     }
+    if let Some(nim) = &pair.nim {
+        let images = format!("{}/installp/ppc/bos", nim.device);
+        for file in crate::nim::sample::FILES.iter().copied().chain([images.as_str()]) {
+            files.set(file, "# practice\n", 0o644);
+        }
+    }
     if primary {
         let mut jobs = format!(
             "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert {peer_name}:/etc/xcat/\n0 2 * * * /usr/bin/rsync -az /install {peer_name}:/\n"
@@ -237,6 +243,11 @@ fn tables(pair: &Pair) -> Tables {
             ("tftpserver", &service.address),
         ],
     );
+    if pair.nim.is_some() {
+        for (table, values) in crate::nim::sample::ROWS {
+            put(table, values);
+        }
+    }
     put("policy", &[("priority", "1.2"), ("name", &service.host_name), ("rule", "trusted")]);
     for n in 1..=NODES {
         let name = format!("cn{n:02}");
