@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hamn::remote::simulated::Mishap;
-use lab::sim::{EndState, Strike, World};
+use hamn::{engine::Ending, remote::simulated::Mishap};
+use lab::sim::{AtBoot, EndState, Strike, World};
 use workflows::{
     example,
     model::{AfterTakeover, Flavour, NodeId, Pair},
@@ -14,16 +14,19 @@ use crate::{
         Came, Case, Reference, Seed, Wrong, journal_boundaries, random_of, random_script, remote_calls, rollbacks,
         struck_at_any_tick,
     },
-    stage::Script,
+    stage::{Do, Script, Stage, story},
 };
 
 /// A case of the procedure's pair, after a minute of peace and what `prepare` does.
 pub(crate) fn case_of(name: &'static str, workflow: &str, pair: Pair, prepare: fn(&mut World)) -> Case {
-    let mut world = World::healthy(&pair);
-    world.advance(60_000);
+    let mut world = synced(&pair);
     prepare(&mut world);
     let workflow = workflows::registry::by_name(Flavour::Db2, workflow).expect("a workflow of that name");
-    let target = if workflow.aimed == workflows::table::Aimed::AtPrimary { NodeId::A } else { NodeId::B };
+    let target = if workflow.aimed == workflows::table::Aimed::AtPrimary || workflow.name == "failback" {
+        NodeId::A
+    } else {
+        NodeId::B
+    };
     Case {
         name,
         workflow: Arc::new(workflow),
@@ -34,6 +37,30 @@ pub(crate) fn case_of(name: &'static str, workflow: &str, pair: Pair, prepare: f
         holds: World::served,
         rebooted: |_| {},
     }
+}
+
+/// The world after a run in it.
+pub(crate) fn after(world: &World, pair: &Pair, workflow: &str, target: NodeId) -> World {
+    let workflow = workflows::registry::by_name(Flavour::Db2, workflow).expect("a workflow of that name");
+    let stage = Stage::new(world.clone(), Arc::new(pair.clone()), Arc::new(workflow), target, Script::default());
+    let end = stage.program(Do::Start);
+    assert_eq!(end, Some(Ending::Done), "{}", story(&stage.records()));
+    stage.scene.lock().unwrap().world.clone()
+}
+
+/// A healthy pair of which was saved what a dead primary cannot tell.
+pub(crate) fn synced(pair: &Pair) -> World {
+    let mut world = World::healthy(pair);
+    world.advance(60_000);
+    after(&world, pair, "sync", NodeId::A)
+}
+
+/// The old primary is back after a failover; nothing of the cluster started there.
+fn failed_over(w: &mut World, pair: &Pair) {
+    *w = after(w, pair, "failover", NodeId::B);
+    w.boots_with(NodeId::A, AtBoot { database: false, xcatd: false, helpers: false, service_address: false });
+    w.power(NodeId::A, true);
+    w.advance(300_000);
 }
 
 fn dissolving() -> Pair {
@@ -78,12 +105,21 @@ fn only_files(end: &mut EndState) {
     end.served = false;
     for node in &mut end.nodes {
         node.xcatd = "";
+        node.service_address = false;
+        node.host_name.clear();
     }
 }
 
 fn others() -> Vec<Case> {
     vec![
         Case { rebooted, ..case_of("DB2 drill", "drill", example::procedure(), |_| {}) },
+        case_of("DB2 failback, the log matches", "failback", example::procedure(), |w| {
+            failed_over(w, &example::procedure());
+        }),
+        case_of("DB2 failback, a new copy", "failback", dissolving(), |w| {
+            w.power(NodeId::A, false);
+            failed_over(w, &dissolving());
+        }),
         Case { holds: |_| true, rebooted: only_files, ..case_of("DB2 sync", "sync", example::procedure(), |_| {}) },
     ]
 }
