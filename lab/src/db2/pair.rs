@@ -377,8 +377,8 @@ impl Pair {
     }
 
     fn blow(&mut self) {
-        while let Some((_, blow)) = self.plan.front().copied().filter(|(at, _)| *at <= self.now) {
-            self.plan.pop_front();
+        while self.plan.front().is_some_and(|(at, _)| *at <= self.now) {
+            let Some((_, blow)) = self.plan.pop_front() else { break };
             match blow {
                 Blow::Cut(cut) => self.cut(cut),
                 Blow::Power(_, true) => {}
