@@ -35,7 +35,7 @@ pub(crate) fn case_of(name: &'static str, workflow: &str, pair: Pair, prepare: f
         decisions: Vec::new(),
         target,
         holds: World::served,
-        rebooted: |_| {},
+        rebooted: boot_images,
     }
 }
 
@@ -96,6 +96,13 @@ fn rebooted(end: &mut EndState) {
         if let Some(db2) = &mut node.db2 {
             (db2.active, db2.hadr) = (false, None);
         }
+    }
+}
+
+/// The boot image of a SPOT that was ready when its machine was rebooted, and whose check was cut off by that.
+fn boot_images(end: &mut EndState) {
+    for node in &mut end.nodes {
+        node.files.retain(|path, _| !path.starts_with("/tftpboot/"));
     }
 }
 
