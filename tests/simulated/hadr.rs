@@ -144,7 +144,7 @@ fn every(nth: usize) -> usize {
 #[test]
 fn db2_every_journal_boundary() {
     for case in all() {
-        journal_boundaries(&case, every(5));
+        journal_boundaries(&case, every(17));
     }
 }
 
@@ -152,7 +152,7 @@ fn db2_every_journal_boundary() {
 fn db2_every_remote_call() {
     let mut wrong = Wrong::default();
     for case in all() {
-        remote_calls(&case, every(7), &mut wrong);
+        remote_calls(&case, every(23), &mut wrong);
     }
     wrong.assert_none();
 }
@@ -160,7 +160,7 @@ fn db2_every_remote_call() {
 #[test]
 fn db2_rollback_from_every_point_before_the_pivot() {
     for case in all() {
-        rollbacks(&case, every(5));
+        rollbacks(&case, every(13));
     }
 }
 
@@ -185,7 +185,7 @@ const BLOWS: [&[(u64, Strike)]; 6] = [
 fn db2_struck_at_any_tick() {
     let mut wrong = Wrong::default();
     for case in all() {
-        struck_at_any_tick(&case, &BLOWS, every(9), &mut wrong);
+        struck_at_any_tick(&case, &BLOWS, every(37), &mut wrong);
     }
     wrong.assert_none();
 }
@@ -209,7 +209,7 @@ fn script(seed: u64, reference: &Reference) -> Script {
 
 #[test]
 fn db2_random_histories() {
-    let usual = if cfg!(debug_assertions) { 300 } else { 10_000 };
+    let usual = if cfg!(debug_assertions) { 150 } else { 10_000 };
     let count: u64 = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
     let first: u64 = std::env::var("HAMN_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let ends = random_of(&all(), first, count, script);
