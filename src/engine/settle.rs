@@ -32,7 +32,10 @@ impl Drive<'_> {
         let mut lost: Vec<(Place, String)> = Vec::new();
         let mut again = Vec::new();
         let plans = self.plans_begun()?;
-        for step in plans.iter().flat_map(|plan| plan.iter()) {
+        for (n, step) in plans.iter().flat_map(|plan| plan.iter()).enumerate() {
+            if self.ended(step, plans.iter().flat_map(|plan| plan.iter()).skip(n + 1)) {
+                continue;
+            }
             if !self.holds(step) {
                 if self.to_do_again(step) {
                     // Found gone by an earlier look that was cut off before it came to the others.
@@ -84,9 +87,13 @@ impl Drive<'_> {
     /// Whether something that the step may stand on is gone at its place: an effect that dies with a reboot and is looked at within
     /// seconds. Then trying again would only cost another time limit; what is gone must be put back first.
     pub(super) async fn ground_is_gone(&self, step: &Step) -> Result<bool, Halt> {
-        for other in self.plans_begun()?.iter().flat_map(|plan| plan.iter()) {
+        let plans = self.plans_begun()?;
+        for (n, other) in plans.iter().flat_map(|plan| plan.iter()).enumerate() {
             let quick = !other.probe.is_empty() && workflows::steps::seconds(&other.probe) <= QUICK_S;
             if !(quick && other.volatile && other.place == step.place && other.id != step.id && self.holds(other)) {
+                continue;
+            }
+            if self.ended(other, plans.iter().flat_map(|plan| plan.iter()).skip(n + 1)) {
                 continue;
             }
             let limit = Duration::from_secs(other.timeout_s.into());
@@ -98,6 +105,18 @@ impl Drive<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether a later step that was begun put another state in the place of this one's.
+    fn ended<'s>(&self, step: &Step, mut later: impl Iterator<Item = &'s Step>) -> bool {
+        !step.about.is_empty()
+            && later.any(|other| {
+                other.about == step.about
+                    && (other.place == step.place || other.mode == Mode::OnceOnly)
+                    && self.ledger.read(|v| {
+                        v.state.steps.get(&other.id).is_some_and(|s| !matches!(s.status, StepStatus::Planned))
+                    })
+            })
     }
 
     async fn do_again(&self, step: &Step) -> Result<(), Halt> {

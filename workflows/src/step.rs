@@ -113,6 +113,9 @@ pub struct Step {
     pub retry_pause_ms: u32,
     /// Its effect dies with a reboot of its place: resume looks again.
     pub volatile: bool,
+    /// What of its place a volatile effect is a state of: `instance`, `address`. Of several steps about the same the latest that was begun
+    /// counts: what it ended on purpose is not missed. A once-only step is about that of both machines. Empty: of nothing else's.
+    pub about: &'static str,
     /// The run goes on without it; failure becomes an open item.
     pub optional: bool,
     /// What it means that the place cannot be reached (never started); `None`: the step has not run and the engine tries again.
@@ -147,6 +150,7 @@ impl Step {
             retries: 0,
             retry_pause_ms: 500,
             volatile: false,
+            about: "",
             optional: false,
             unreachable: None,
             look_first: true,

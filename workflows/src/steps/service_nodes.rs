@@ -54,6 +54,7 @@ fn each(ctx: &Context<'_>, step: impl Fn(u8, &Witness) -> Step) -> Vec<Step> {
         Some(Step {
             judge_effect: the_probe_decides(),
             volatile: true,
+            about: "xcatd",
             optional: true,
             retries: 1,
             retry_pause_ms: 1_000,
