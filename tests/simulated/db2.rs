@@ -64,3 +64,31 @@ fn t40_a_dead_primary_is_fenced_first() {
     let at = |state: &str| states.iter().position(|s| *s == state).unwrap();
     assert!(at("Fenced") < at("Decided") && at("Decided") < at("TakenOver"), "{states:?}");
 }
+
+/// 5.1.9 whole: both databases change roles and change back, and the test node is gone. The return is a second promotion under the epoch
+/// of the first, because a run has one epoch; nothing else may be found.
+#[test]
+fn t54_a_drill_ends_where_it_began() {
+    let stage = stage(World::healthy(&pair()), "drill", NodeId::B);
+    let end = stage.program(Do::Start);
+    let records = stage.records();
+    assert!(matches!(end, Some(Ending::Done)), "{end:?}\n{}", story(&records));
+    let violations = stage.violations.lock().unwrap();
+    let other: Vec<_> =
+        violations.iter().map(|v| format!("{v:?}")).filter(|v| !v.contains("before the epoch was raised")).collect();
+    assert!(other.is_empty(), "{other:?}\n{}", story(&records));
+    let items = |word: fn(&Payload) -> bool| records.iter().filter(|r| word(&r.payload)).count();
+    assert!(items(|p| matches!(p, Payload::ItemOpened(item) if item.id == "drill.test-node")) == 1);
+    assert!(items(|p| matches!(p, Payload::ItemClosed { id, .. } if id == "drill.test-node")) == 1);
+}
+
+/// What a dead primary cannot tell is on both machines afterwards.
+#[test]
+fn a_sync_saves_what_the_primary_tells() {
+    let mut pair = pair();
+    pair.nim = None;
+    let workflow = registry::by_name(Flavour::Db2, "sync").unwrap();
+    let world = World::healthy(&pair);
+    let records = done(&Stage::new(world, Arc::new(pair), Arc::new(workflow), NodeId::A, Script::default()));
+    assert_eq!(states(&records).last(), Some(&"Done"));
+}

@@ -4,7 +4,7 @@
 use journal_schema::Kind::{Forward, Pivot, Reversible};
 
 use crate::{
-    steps::{claim, drill},
+    steps::{claim, drill, schedules},
     table::{Guard, Row, Stake, Workflow, row, states},
 };
 
@@ -14,6 +14,7 @@ states! {
         Requested: "asked for",
         Observed: "both machines are the pinned ones and replicate in peer state",
         Claimed: "no other run can start",
+        Disarmed: "no scheduled job writes to a machine whose database is primary for the time of the drill",
         PrimaryServes: "xcatd of the primary answers",
         NodeAdded: "the test node is in the database",
         PrimaryQuiet: "xcatd of the primary is stopped",
@@ -27,6 +28,7 @@ states! {
         ReturnProven: "each side says its old role",
         ServesAgain: "xcatd of the primary and of the service nodes answers",
         Verified: "the test node is gone from the primary's database",
+        Rearmed: "scheduled jobs are as they were",
         Done: "the claims are released; everything is as before",
     }
 }
@@ -36,7 +38,8 @@ use Drill as S;
 const TABLE: &[Row<Drill>] = &[
     row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, drill::observe),
     row(S::Observed, "claim", S::Claimed, Reversible, Guard::ALWAYS, |c| claim::take(c, claim::Other::Alive)),
-    row(S::Claimed, "start xcatd on the primary", S::PrimaryServes, Reversible, Guard::ALWAYS, drill::start),
+    row(S::Claimed, "disarm scheduled jobs", S::Disarmed, Reversible, Guard::ALWAYS, |c| schedules::disarm(c, true)),
+    row(S::Disarmed, "start xcatd on the primary", S::PrimaryServes, Reversible, Guard::ALWAYS, drill::start),
     row(S::PrimaryServes, "add test node", S::NodeAdded, Reversible, Guard::ALWAYS, drill::add),
     row(S::NodeAdded, "stop xcatd on the primary", S::PrimaryQuiet, Reversible, Guard::ALWAYS, drill::stop_primary),
     row(S::PrimaryQuiet, "take over", S::TakenOver, Pivot, Guard::ALWAYS, drill::take_over),
@@ -56,7 +59,8 @@ const TABLE: &[Row<Drill>] = &[
     row(S::TakenBack, "prove return", S::ReturnProven, Forward, Guard::ALWAYS, drill::prove_back),
     row(S::ReturnProven, "start xcatd again", S::ServesAgain, Forward, Guard::ALWAYS, drill::start_again),
     row(S::ServesAgain, "verify", S::Verified, Forward, Guard::ALWAYS, drill::verify_gone),
-    row(S::Verified, "release", S::Done, Forward, Guard::ALWAYS, claim::release_both),
+    row(S::Verified, "arm scheduled jobs", S::Rearmed, Forward, Guard::ALWAYS, drill::rearm),
+    row(S::Rearmed, "release", S::Done, Forward, Guard::ALWAYS, claim::release_both),
 ];
 
 /// The workflow.

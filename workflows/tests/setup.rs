@@ -507,3 +507,17 @@ fn plan_of_the_procedure() {
     let plan = workflows::Plan::new(&setup::workflow(), &informed().context());
     insta::assert_snapshot!("procedure_setup", common::plan_text(&plan));
 }
+
+/// A resume looks again at what a reboot takes away; what the run itself takes away later is not among it.
+#[test]
+fn a_resume_does_not_put_back_what_the_run_took_away() {
+    for (workflow, desk) in all() {
+        for (_, step) in planned(&desk, &workflow) {
+            let passes = ["drill.start", "drill.stop-primary", "drill.start-standby", "drill.stop-standby"]
+                .contains(&step.id.as_str())
+                || step.id.starts_with("disconnect.")
+                || step.id.starts_with("service-node.stop");
+            assert!(!(passes && step.volatile), "{}", step.id);
+        }
+    }
+}

@@ -223,6 +223,12 @@ fn interface<'a>(device: &str, changes: &[(&'a str, &str)], running: bool, kerne
                 kernel.odm_mut().interface(device)?.state = (*value).into();
                 if running {
                     kernel.set_link(device, *value == "up");
+                    if *value == "up" && kernel.addresses(device).is_empty() {
+                        // What the database has comes back.
+                        for (n, address) in odm.address.iter().chain(&odm.aliases).enumerate() {
+                            kernel.add_address(device, *address, n == 0);
+                        }
+                    }
                     if *value == "detach" {
                         for old in kernel.addresses(device) {
                             kernel.remove_address(device, old.address);

@@ -87,6 +87,9 @@ impl World {
 
     fn on_node(&mut self, id: NodeId, command: &Command) -> Option<Ran> {
         let fixed = self.fixed.clone();
+        if let Some(ran) = self.on_aix(id, command) {
+            return Some(ran);
+        }
         let argv: Vec<&str> = command.argv.iter().map(String::as_str).collect();
         if let Database::Postgres(pg) = &fixed.pair.database
             && let Some(action) = controls(&pg.control, &command.argv)

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use workflows::model::{self, Fence, NodeId, Pair};
+use workflows::model::{self, Fence, NodeId, Pair, Platform};
 
 use super::{
     Tables, World,
@@ -146,6 +146,10 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
     );
     files.set("/etc/hosts", &hosts, 0o644);
     files.set("/etc/crontab", "SHELL=/bin/sh\n17 * * * * root cd / && run-parts --report /etc/cron.hourly\n", 0o644);
+    if pair.node(id).platform == Platform::Aix {
+        let table = if primary { "xcatd:2:once:/usr/bin/startsrc -s xcatd >/dev/console 2>&1\n" } else { "" };
+        files.set("/etc/inittab", &format!("init:2:initdefault:\n{table}"), 0o644);
+    }
     if primary {
         let mut jobs = format!(
             "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert {peer_name}:/etc/xcat/\n0 2 * * * /usr/bin/rsync -az /install {peer_name}:/\n"
@@ -174,6 +178,7 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
         half_dead: false,
         boots: 1,
         host_name: host_name.as_str().into(),
+        aix: super::aix::Aix::new(pair, fixed, id),
         extra: if primary { vec![fixed.service] } else { standby_address.into_iter().collect() },
         cut_cluster: false,
         cut_admin: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use workflows::{Place, model::NodeId};
 
-use super::{World, database::Database, fault::Network, files::Files, index};
+use super::{World, aix::Aix, database::Database, fault::Network, files::Files, index};
 use crate::xcat::{Daemon, Helper};
 
 /// Milliseconds from power on to sshd.
@@ -45,6 +45,8 @@ pub(super) struct Machine {
     pub(super) cut_admin: bool,
     pub(super) clock_offset_ms: i64,
     pub(super) files: Files,
+    /// What it has where it runs AIX.
+    pub(super) aix: Option<Box<Aix>>,
     pub(super) db: Database,
     pub(super) xcatd: Option<Xcatd>,
     /// Until when a stopped daemon's last process lives.
@@ -75,6 +77,9 @@ impl Machine {
     /// Everything that dies with the kernel.
     fn lose_volatile(&mut self) {
         self.extra.clear();
+        if let Some(aix) = &mut self.aix {
+            aix.lose_volatile();
+        }
         self.xcatd = None;
         self.xcatd_lingers_ms = 0;
         self.helpers = [false; 3];
@@ -175,6 +180,8 @@ impl World {
             m.extra.push(service);
         }
         m.helpers = [m.at_boot.helpers; 3];
+        self.boot_aix(id);
+        let m = &mut self.machines[index(id)];
         let at_boot = m.at_boot;
         if let Some(db2) = &mut self.db2 {
             db2.booting[index(id)] = at_boot.database;

@@ -7,6 +7,7 @@
 // The state of a machine is a set of independent switches; an enum for each pair of them would only hide that.
 #![allow(clippy::struct_excessive_bools)]
 
+mod aix;
 mod commands;
 mod database;
 mod db2;

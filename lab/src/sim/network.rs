@@ -94,24 +94,45 @@ impl World {
             return Ran::failed(2, "RTNETLINK answers: Cannot assign requested address\n", 5);
         }
         if add {
-            self.check_address(id, address);
+            self.take_address(id, address, false);
+        } else {
+            self.drop_address(id, address);
         }
-        self.wrote(Place::Node(id), if add { "address-add" } else { "address-del" }, "");
+        Ran::ok("", 5)
+    }
+
+    /// A machine takes an address on its cluster-facing interface, as its first one or behind the others.
+    pub(super) fn take_address(&mut self, id: NodeId, address: u32, first: bool) {
+        self.check_address(id, address);
+        self.wrote(Place::Node(id), "address-add", "");
         let service = address == self.fixed.service;
         let m = self.m_mut(id);
-        if add {
-            m.extra.push(address);
-        } else {
-            m.extra.retain(|a| *a != address);
-            if let Some(daemon) = m.xcatd.as_mut().filter(|d| d.host == address) {
-                daemon.wedged = true;
+        m.extra.insert(if first { 0 } else { m.extra.len() }, address);
+        m.probed &= !service;
+        self.pump();
+    }
+
+    /// A machine lets an address go that was configured by hand.
+    pub(super) fn drop_address(&mut self, id: NodeId, address: u32) {
+        self.wrote(Place::Node(id), "address-del", "");
+        let service = address == self.fixed.service;
+        let m = self.m_mut(id);
+        m.extra.retain(|a| *a != address);
+        if let Some(daemon) = m.xcatd.as_mut().filter(|d| d.host == address) {
+            daemon.wedged = true;
+        }
+        m.probed &= !service;
+        self.pump();
+    }
+
+    /// A machine told its neighbours of an address that it holds.
+    pub(super) fn announced(&mut self, id: NodeId, address: u32) {
+        if address == self.fixed.service {
+            self.effect("announce", id, "");
+            if self.on_cluster(id) {
+                self.neighbour = Some(id);
             }
         }
-        if service {
-            m.probed = false;
-        }
-        self.pump();
-        Ran::ok("", 5)
     }
 
     /// Who else than `id` answers ARP for an address: the MAC.
@@ -185,12 +206,7 @@ impl World {
         let Some(id) = id.filter(|id| self.holds(*id, address)) else {
             return Ran::failed(2, "arping: bind: Cannot assign requested address\n", 5);
         };
-        if address == self.fixed.service {
-            self.effect("announce", id, "");
-            if self.on_cluster(id) {
-                self.neighbour = Some(id);
-            }
-        }
+        self.announced(id, address);
         let target = dotted(address);
         Ran::ok(
             format!(

@@ -222,7 +222,7 @@ impl Call<'_> {
 
     fn remove(&mut self, kind: &str, name: &str) -> Result<(), Stop> {
         let tables: &[&str] = match kind {
-            "node" => &["nodelist", "hosts", "mac", "nodehm", "noderes", "chain"],
+            "node" => &["nodelist", "hosts", "mac", "nodehm", "noderes", "nodetype", "chain"],
             "osimage" => &["osimage", "nimimage"],
             "network" => &["networks"],
             other => &[table(other).map_or("site", |t| t.name)],

@@ -81,6 +81,10 @@ pub const TABLES: &[Table] = &[
         columns: &["node", "servicenode", "netboot", "tftpserver", "nfsserver", "xcatmaster", "comments", "disable"],
     },
     Table {
+        name: "nodetype",
+        columns: &["node", "os", "arch", "profile", "provmethod", "supportedarchs", "nodetype", "comments", "disable"],
+    },
+    Table {
         name: "osimage",
         columns: &[
             "imagename",
@@ -135,6 +139,7 @@ pub(super) const NODE_ATTRIBUTES: &[(&str, &str, &str)] = &[
     ("power", "nodehm", "power"),
     ("servicenode", "noderes", "servicenode"),
     ("status", "nodelist", "status"),
+    ("usercomment", "nodelist", "comments"),
     ("tftpserver", "noderes", "tftpserver"),
     ("xcatmaster", "noderes", "xcatmaster"),
 ];

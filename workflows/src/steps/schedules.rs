@@ -7,7 +7,7 @@ use journal_schema::{Fact, OpenItem, Tri};
 
 use super::{Batch, fit, idempotent, judge, look, read, undo};
 use crate::{
-    model::{Database, NodeId, Pair, Platform},
+    model::{Database, Node, NodeId, Pair, Platform},
     script::{Action, Output, Script},
     step::{Judge, Judgement, Place, Step, judge_exit_codes},
     table::Context,
@@ -135,6 +135,62 @@ pub fn disarm(ctx: &Context<'_>, other_too: bool) -> Vec<Step> {
     fit(steps)
 }
 
+/// Looks for jobs on a machine; for workflows whose look at it has no crontabs.
+pub fn find(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+    let node = ctx.pair.node(id).name.clone();
+    let around = around(ctx);
+    let title = format!("scheduled jobs of {node} that write to the other machine");
+    let judge = judge(move |output: &Output| match facts(&node, output.at(0), &around) {
+        Some(jobs) => Judgement::succeeded(format!("{} jobs", jobs.len()), jobs),
+        None => Judgement::unknown(format!("the crontabs of {node} could not be listed whole"), Vec::new()),
+    });
+    Step {
+        retries: 1,
+        traps: &[22, 24],
+        ..Step::observe(step_id, title, Place::Node(id), look(vocabulary::crontabs()), judge)
+    }
+}
+
+/// Arms again what [`disarm`] of this run commented out on a machine, and closes its item.
+pub fn rearm(ctx: &Context<'_>, id: NodeId) -> Step {
+    let node = ctx.pair.node(id);
+    let word = if id == ctx.request.target { "target" } else { "other" };
+    let tag = format!("run-{}", ctx.run);
+    let mut files: Vec<String> =
+        ctx.known.jobs().filter(|(n, ..)| *n == node.name).map(|(_, holder, ..)| holder.to_owned()).collect();
+    files.sort();
+    files.dedup();
+    let script = files
+        .iter()
+        .fold(Script::new(), |script, path| script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() }));
+    let script = reread(node, &files, script);
+    let (name, mark) = (node.name.clone(), format!("#hamn:{tag}: "));
+    let seen = judge(move |output: &Output| match read::crontabs(output.at(0)) {
+        None => Judgement::unknown(format!("the crontabs of {name} could not be listed whole"), Vec::new()),
+        Some(lines) if lines.iter().any(|(_, line)| line.contains(&mark)) => {
+            Judgement::failed(format!("jobs of {name} are still commented out"), Vec::new())
+        }
+        Some(_) => Judgement::succeeded(format!("the jobs of {name} are as before"), Vec::new()),
+    });
+    let title = format!("arm the scheduled jobs of {} again", node.name);
+    let probe = look(vocabulary::crontabs());
+    let step_id = format!("rearm.{word}");
+    let step = if script.is_empty() {
+        Step::observe(&step_id, title, Place::Node(id), probe, seen)
+    } else {
+        idempotent(&step_id, title, Place::Node(id), script, probe, seen)
+    };
+    Step { retries: 1, closes: vec![format!("disarm.{word}.jobs")], traps: &[22, 26], ..step }
+}
+
+/// cron of AIX reads a crontab when it is handed in, not when its file changes.
+fn reread(node: &Node, files: &[String], script: Script) -> Script {
+    let owners = files.iter().filter_map(|path| path.strip_prefix("/var/spool/cron/crontabs/"));
+    owners
+        .filter(|_| node.platform == Platform::Aix)
+        .fold(script, |script, owner| script.run(vocabulary_aix::crontab_again(owner)))
+}
+
 fn disarm_on(ctx: &Context<'_>, id: NodeId) -> Step {
     let name = ctx.pair.node(id).name.clone();
     let tag = format!("run-{}", ctx.run);
@@ -159,18 +215,21 @@ fn disarm_on(ctx: &Context<'_>, id: NodeId) -> Step {
             seen,
         )
     } else {
-        let aix = ctx.pair.node(id).platform == Platform::Aix;
-        let reread = |script: Script| {
-            let owners =
-                by_file.keys().filter_map(|path| path.strip_prefix("/var/spool/cron/crontabs/")).filter(|_| aix);
-            owners.fold(script, |script, owner| script.run(vocabulary_aix::crontab_again(owner)))
-        };
-        let script = reread(lines.iter().fold(Script::new(), |script, (path, line)| {
-            script.then(Action::CommentOut { path: path.clone(), contains: line.clone(), tag: tag.clone() })
-        }));
-        let back = reread(by_file.keys().fold(Script::new(), |script, path| {
-            script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() })
-        }));
+        let (node, files) = (ctx.pair.node(id), by_file.keys().cloned().collect::<Vec<_>>());
+        let script = reread(
+            node,
+            &files,
+            lines.iter().fold(Script::new(), |script, (path, line)| {
+                script.then(Action::CommentOut { path: path.clone(), contains: line.clone(), tag: tag.clone() })
+            }),
+        );
+        let back = reread(
+            node,
+            &files,
+            by_file.keys().fold(Script::new(), |script, path| {
+                script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() })
+            }),
+        );
         let jobs =
             if lines.len() == 1 { "1 scheduled job".to_owned() } else { format!("{} scheduled jobs", lines.len()) };
         let title = format!("comment out {jobs} on {name}");

@@ -285,7 +285,8 @@ pub fn disconnect(ctx: &Context<'_>) -> Vec<Step> {
     };
     let mut steps = vec![stop(primary(ctx), "disconnect.target"), stop(standby(ctx), "disconnect.other")];
     steps.extend(service_nodes::stop(ctx));
-    fit(steps)
+    // They are started again at the end: a resume must not stop them once more then.
+    fit(steps.into_iter().map(|step| Step { volatile: false, ..step }).collect())
 }
 
 /// How the log is kept so that nothing of it is overwritten: by parameter of the version, unless it is archived already.

@@ -1,5 +1,6 @@
 //! The simulated pair against what is known of the real one.
 
+mod aix;
 mod commands;
 mod database;
 mod db2;
