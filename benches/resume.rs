@@ -16,7 +16,7 @@ use std::{
 use async_trait::async_trait;
 use hamn::{
     engine::{Ending, Engine, Patience, Stop, SystemClock},
-    journal::{GuardedStore, Holder, StateDir, Store, transfer},
+    journal::{GuardedStore, Holder, StateDir, transfer},
     remote::{Answer, Failure, Job, Remote},
     runner::Hub,
 };
@@ -117,9 +117,10 @@ struct Took {
 /// What `hamn runner` does for `hamn resume`, to its first remote call.
 async fn resume(dir: &StateDir, pair: &Arc<Pair>, workflow: &Arc<Workflow>) -> Took {
     let began = Instant::now();
-    let store = Arc::new(GuardedStore::open(dir, &holder()).expect("opens"));
+    let (store, taken) = GuardedStore::open_for(dir, &holder(), stage::RUN).expect("opens");
     let open = began.elapsed();
-    let hub = Hub::new(store.read(stage::RUN).await.expect("readable"));
+    let taken = taken.expect("the run is there");
+    let (store, hub) = (Arc::new(store), Hub::new(taken.records));
     let remote = Arc::new(FirstCall::default());
     let engine = Engine {
         store,
@@ -134,7 +135,7 @@ async fn resume(dir: &StateDir, pair: &Arc<Pair>, workflow: &Arc<Workflow>) -> T
     };
     // The engine is dropped at its first call, as if killed: the next round finds the same run, one record longer.
     tokio::select! {
-        ending = engine.resume(stage::RUN, stage::operator()) => panic!("it ended without a remote call: {ending:?}"),
+        ending = engine.resume_from(taken.state, stage::operator()) => panic!("it ended without a remote call: {ending:?}"),
         () = remote.called.notified() => {}
     }
     let first = remote.first.lock().expect("no panic holds this lock").expect("noted before it is told");

@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use crate::{DecodeError, Digest, Record};
+use crate::{DecodeError, Digest, Header, Record};
 
 /// First bytes of a frame. The first of them occurs in no UTF-8 text, so no text inside a record looks like a frame.
 pub const MAGIC: [u8; 4] = [0xF5, b'h', b'm', b'n'];
@@ -19,13 +19,47 @@ pub(crate) const HEADER: usize = 8;
 /// Bytes of a frame that are not its body.
 pub const OVERHEAD: usize = HEADER + 32;
 
-/// One frame whose digest is right.
+/// One frame whose digest is right. What its body says is not looked at until it is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Frame<'a> {
-    pub(crate) body: &'a [u8],
-    pub(crate) digest: Digest,
-    /// Length of the whole frame.
-    pub(crate) len: usize,
+pub struct Frame<'a> {
+    body: &'a [u8],
+    digest: Digest,
+    len: usize,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame at the beginning of `bytes`; more may follow it.
+    pub fn first_of(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        split(bytes)
+    }
+
+    /// [`Record::digest`] of its record.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Bytes of the whole frame.
+    #[allow(clippy::len_without_is_empty, reason = "no frame is empty")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Which record it is, without decoding what the record says.
+    pub fn header(&self) -> Result<Header, DecodeError> {
+        Header::of_body(self.body)
+    }
+
+    /// Its record.
+    pub fn record(&self) -> Result<Record, DecodeError> {
+        Record::decode_body(self.body)
+    }
+}
+
+/// Length of the frame that seems to begin here, by what it says itself: nothing is proven.
+pub fn claimed_len(bytes: &[u8]) -> Option<usize> {
+    let length = bytes.strip_prefix(&MAGIC)?.first_chunk()?;
+    let len = usize::try_from(u32::from_le_bytes(*length)).ok()?.checked_add(OVERHEAD)?;
+    (len <= MAX_BODY + OVERHEAD && len <= bytes.len()).then_some(len)
 }
 
 /// Puts a frame around a body. The caller has checked the body's length.
@@ -93,13 +127,12 @@ pub enum FrameError {
 pub struct Frames<'a> {
     bytes: &'a [u8],
     at: usize,
-    digest: Digest,
 }
 
 impl<'a> Frames<'a> {
     /// Reads from the beginning of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, digest: Digest::default() }
+        Self { bytes, at: 0 }
     }
 
     /// Offset of the first byte not yet read: where the next frame would begin.
@@ -107,13 +140,33 @@ impl<'a> Frames<'a> {
         self.at
     }
 
-    /// Digest of the last whole frame read ([`Record::digest`] of its record, without computing it again).
-    pub(crate) fn digest(&self) -> Digest {
-        self.digest
+    /// The next frame, or what is wrong there, with its offset; nothing of its record is decoded.
+    pub fn next_frame(&mut self) -> Option<(usize, Result<Frame<'a>, FrameError>)> {
+        let start = self.at;
+        let rest = &self.bytes[start..];
+        if rest.is_empty() {
+            return None;
+        }
+        let result = match split(rest) {
+            Ok(frame) => {
+                self.at += frame.len;
+                Ok(frame)
+            }
+            Err(DecodeError::Short { have }) if self.is_torn(start) => {
+                self.at = self.bytes.len();
+                Err(FrameError::Torn { have })
+            }
+            Err(why) => {
+                let until = self.find_frame(start + 1, |f| matches!(f, Ok(_) | Err(DecodeError::Short { .. })));
+                self.at = until;
+                Err(FrameError::Damaged { from: start, until, why })
+            }
+        };
+        Some((start, result))
     }
 
     /// Offset, from `from` on, of the next place that `accept` takes for a frame; the end if there is none.
-    fn next_frame(&self, from: usize, accept: impl Fn(Result<Frame<'_>, DecodeError>) -> bool) -> usize {
+    fn find_frame(&self, from: usize, accept: impl Fn(Result<Frame<'_>, DecodeError>) -> bool) -> usize {
         let mut at = from;
         while let Some(skip) = self.bytes[at..].windows(MAGIC.len()).position(|w| w == MAGIC) {
             at += skip;
@@ -129,7 +182,7 @@ impl<'a> Frames<'a> {
     /// whole itself once the length is taken from where the bytes end.
     fn is_torn(&self, start: usize) -> bool {
         let rest = &self.bytes[start..];
-        if self.next_frame(start + 1, |f| f.is_ok()) < self.bytes.len() {
+        if self.find_frame(start + 1, |f| f.is_ok()) < self.bytes.len() {
             return false;
         }
         let Some(body) = rest.len().checked_sub(OVERHEAD) else {
@@ -143,27 +196,7 @@ impl Iterator for Frames<'_> {
     type Item = (usize, Result<Record, FrameError>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let start = self.at;
-        let rest = &self.bytes[start..];
-        if rest.is_empty() {
-            return None;
-        }
-        let result = match split(rest) {
-            Ok(frame) => {
-                self.at += frame.len;
-                self.digest = frame.digest;
-                Record::decode_body(frame.body).map_err(FrameError::Unreadable)
-            }
-            Err(DecodeError::Short { have }) if self.is_torn(start) => {
-                self.at = self.bytes.len();
-                Err(FrameError::Torn { have })
-            }
-            Err(why) => {
-                let until = self.next_frame(start + 1, |f| matches!(f, Ok(_) | Err(DecodeError::Short { .. })));
-                self.at = until;
-                Err(FrameError::Damaged { from: start, until, why })
-            }
-        };
-        Some((start, result))
+        let (at, frame) = self.next_frame()?;
+        Some((at, frame.and_then(|frame| frame.record().map_err(FrameError::Unreadable))))
     }
 }

@@ -16,9 +16,9 @@ pub use fold::{
     Decision, FoldError, HoldsBy, Illegal, OpenTransition, ReadError, RunState, StepState, StepStatus, Stuck,
     TakenTransition, verify_chain,
 };
-pub use frame::{FrameError, Frames, MAGIC, MAX_BODY, OVERHEAD};
+pub use frame::{Frame, FrameError, Frames, MAGIC, MAX_BODY, OVERHEAD, claimed_len};
 pub use ids::{Digest, NotAnId, RunId, Seq, Token, UnixMillis};
 pub use payload::{
     Attempt, Direction, End, Kind, Mode, OpenItem, Operator, Payload, PlannedStep, Refs, TableRow, Verdict,
 };
-pub use record::{DecodeError, EncodeError, Record, SchemaVersion};
+pub use record::{DecodeError, EncodeError, Header, Record, SchemaVersion};

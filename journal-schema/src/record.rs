@@ -64,6 +64,27 @@ pub struct Record {
     pub payload: Payload,
 }
 
+/// Which record it is: the first fields of a [`Record`], in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Header {
+    /// Layout.
+    pub version: SchemaVersion,
+    /// The run.
+    pub run: RunId,
+    /// Position in the run.
+    pub seq: Seq,
+    /// [`Record::digest`] of the record before; zeros for the first.
+    pub prev: Digest,
+}
+
+impl Header {
+    /// Tells the version before anything else is looked at.
+    pub(crate) fn of_body(body: &[u8]) -> Result<Self, DecodeError> {
+        readable(body)?;
+        layout().allow_trailing_bytes().deserialize(body).map_err(contents)
+    }
+}
+
 /// Why a record has no binary form.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EncodeError {
@@ -163,8 +184,8 @@ impl Record {
     /// The record in exactly one frame.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let frame = frame::split(bytes)?;
-        match bytes.len() - frame.len {
-            0 => Self::decode_body(frame.body),
+        match bytes.len() - frame.len() {
+            0 => frame.record(),
             bytes => Err(DecodeError::Trailing { bytes }),
         }
     }
@@ -183,13 +204,20 @@ impl Record {
 
     /// Tells the version before anything else is looked at.
     pub(crate) fn decode_body(body: &[u8]) -> Result<Self, DecodeError> {
-        let Some(version) = body.first_chunk() else {
-            return Err(DecodeError::Contents { detail: "no schema version".into() });
-        };
-        SchemaVersion(u16::from_le_bytes(*version)).readable()?;
-        layout()
-            .with_limit(MAX_BODY as u64)
-            .deserialize(body)
-            .map_err(|e| DecodeError::Contents { detail: e.to_string() })
+        readable(body)?;
+        layout().with_limit(MAX_BODY as u64).deserialize(body).map_err(contents)
     }
+}
+
+/// Whether this program reads bodies of that version.
+fn readable(body: &[u8]) -> Result<(), DecodeError> {
+    let Some(version) = body.first_chunk() else {
+        return Err(DecodeError::Contents { detail: "no schema version".into() });
+    };
+    SchemaVersion(u16::from_le_bytes(*version)).readable()
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn contents(error: bincode::Error) -> DecodeError {
+    DecodeError::Contents { detail: error.to_string() }
 }

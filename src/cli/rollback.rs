@@ -8,7 +8,7 @@ use super::{
     follow::launch,
     out::{self, BOLD, paint},
     resume::{Taken, parameters, take_up},
-    view::{prospect, retreat},
+    view::{prospect, retreat, returns},
 };
 use crate::runner::{Action, Home};
 
@@ -37,7 +37,7 @@ pub(super) fn call(globals: &Globals, args: &RollbackArgs) -> Outcome {
                 .detail(
                     "the new primary may have taken writes that the old one does not have; undoing would lose them or split the pair",
                 )
-                .next(format!("finish it: hamn resume {run}\nreturn later: {}", workflows::steps::FAILBACK)));
+                .next(format!("finish it: hamn resume {run}\nreturn later: {}", returns(&state))));
         }
         if !globals.json {
             let head = paint(out::colour(), BOLD, "What rollback will do");

@@ -31,9 +31,10 @@ impl Drive<'_> {
                 self.ledger.write(Payload::Finished { end: End::RolledBack, summary }).await?;
                 return Ok(Ending::RolledBack);
             };
-            let mut steps = self.plan_as_then(&row.transition, facts)?;
+            let plan = self.plan_as_then(&row.transition, facts)?;
+            let mut steps: Vec<&Step> = plan.iter().collect();
             steps.sort_by_key(|s| std::cmp::Reverse(s.stage));
-            for step in &steps {
+            for step in steps {
                 self.may_go_on()?;
                 self.undo(step).await?;
             }

@@ -1,12 +1,12 @@
 //! Takes transitions until the goal.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, atomic::Ordering};
 
 use futures_util::future::join_all;
 use journal_schema::{End, Payload};
 use workflows::{Context, Known, Step, table::StateName};
 
-use super::{Drive, Ending, halt::Halt, life::Went};
+use super::{Drive, Ending, Plans, halt::Halt, life::Went};
 
 /// How often a run puts back what a reboot took away before it stops and says so.
 const ROUNDS: u32 = 5;
@@ -58,8 +58,8 @@ impl Drive<'_> {
     }
 
     /// Chooses the transition that leaves `state`, plans its steps, journals the plan.
-    async fn plan(&self, state: &str) -> Result<Vec<Step>, Halt> {
-        let known = self.ledger.read(|v| v.known.clone());
+    async fn plan(&self, state: &str) -> Result<Arc<Vec<Step>>, Halt> {
+        let (known, facts) = self.ledger.read(|v| (v.known.clone(), v.state.evidence.len()));
         let context = self.context(&known);
         let fitting: Vec<_> = self.engine.workflow.leaving(state).filter(|row| (row.guard.holds)(&context)).collect();
         let [row] = fitting[..] else {
@@ -69,26 +69,30 @@ impl Drive<'_> {
         let planned = steps.iter().map(|s| s.planned(&self.engine.pair)).collect();
         let (transition, guard) = (row.name.to_owned(), row.guard.name.to_owned());
         self.ledger.write(Payload::Planned { transition, steps: planned, guard }).await?;
-        Ok(steps)
+        Ok(self.remember(row.name, facts, steps))
     }
 
     /// The steps of the open transition, planned again from what was known then. They must be the journaled ones to the letter:
     /// a script that differs from the one that may have run must not be taken for it.
-    fn plan_again(&self, transition: &str) -> Result<Vec<Step>, Halt> {
+    fn plan_again(&self, transition: &str) -> Result<Arc<Vec<Step>>, Halt> {
         let facts = self.ledger.read(|v| v.state.open.as_ref().map_or(0, |o| o.facts));
         self.plan_as_then(transition, facts)
     }
 
     /// The steps of any transition that was taken, as they were planned.
-    pub(super) fn plan_as_then(&self, transition: &str, facts: usize) -> Result<Vec<Step>, Halt> {
+    pub(super) fn plan_as_then(&self, transition: &str, facts: usize) -> Result<Arc<Vec<Step>>, Halt> {
+        let before = self.plans().get(&(transition.to_owned(), facts)).cloned();
+        if let Some(steps) = before {
+            return Ok(steps);
+        }
         let row = self.engine.workflow.row(transition);
         let row = row.ok_or_else(|| Halt::Bug(format!("no transition {transition}")))?;
         let known = self.ledger.known_of(facts);
         let steps = (row.steps)(&self.context(&known));
         for step in &steps {
             let now = step.planned(&self.engine.pair);
-            let then = self.ledger.read(|v| v.state.steps.get(&step.id).map(|s| s.planned.clone()));
-            if then.as_ref() != Some(&now) {
+            let as_then = self.ledger.read(|v| v.state.steps.get(&step.id).is_some_and(|s| s.planned == now));
+            if !as_then {
                 return Err(Halt::Refused(format!(
                     "step {} would not be what was planned: the configuration or the program differs from the run's; \
                      give hamn the run's own (hamn journal show {} --full)",
@@ -96,7 +100,17 @@ impl Drive<'_> {
                 )));
             }
         }
-        Ok(steps)
+        Ok(self.remember(transition, facts, steps))
+    }
+
+    fn remember(&self, transition: &str, facts: usize, steps: Vec<Step>) -> Arc<Vec<Step>> {
+        let steps = Arc::new(steps);
+        self.plans().insert((transition.to_owned(), facts), steps.clone());
+        steps
+    }
+
+    fn plans(&self) -> MutexGuard<'_, Plans> {
+        self.plans.lock().expect("no panic holds this lock")
     }
 
     /// Stage after stage; steps of one stage side by side. All of a stage end before the first failure is carried up.

@@ -6,7 +6,7 @@ use journal_schema::{Payload, Record, RunId, RunState, Seq};
 use tokio::sync::Mutex;
 use workflows::Known;
 
-use crate::journal::{Store, StoreError};
+use crate::journal::Store;
 
 use super::{Clock, Event, Observer, halt::Halt};
 
@@ -14,8 +14,8 @@ pub(super) struct Ledger {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
-    /// The last record; its lock is the order of writing.
-    turn: Mutex<Record>,
+    /// The order of writing.
+    turn: Mutex<()>,
     view: RwLock<View>,
 }
 
@@ -37,44 +37,39 @@ impl Ledger {
         let record = Record::next(None, run, clock.now(), started);
         let state = RunState::start(&record).map_err(|e| Halt::Bug(e.to_string()))?;
         store.commit(&record).await.map_err(Halt::Journal)?;
-        observer.event(&Event::Committed { record: Box::new(record.clone()) });
-        let view = RwLock::new(View { state, known: Known::default() });
-        Ok(Self { store, clock, observer, turn: Mutex::new(record), view })
+        observer.event(&Event::Committed { record: Box::new(record) });
+        Ok(Self::open(store, clock, observer, state))
     }
 
-    /// Takes up a run that is in the store.
-    pub(super) async fn open(
+    /// Takes up a run whose records come to `state`.
+    pub(super) fn open(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn Observer>,
-        run: RunId,
-    ) -> Result<Self, Halt> {
-        let records = store.read(run).await.map_err(Halt::Journal)?;
-        let damaged = |detail: String| Halt::Journal(StoreError::Damaged { detail });
-        let state = RunState::fold(&records).map_err(|e| damaged(e.to_string()))?;
-        let last = records.last().cloned().ok_or_else(|| damaged(format!("run {run} has no records")))?;
+        state: RunState,
+    ) -> Self {
         let mut known = Known::default();
         state.evidence.iter().for_each(|(_, fact)| known.learn(fact));
-        Ok(Self { store, clock, observer, turn: Mutex::new(last), view: RwLock::new(View { state, known }) })
+        Self { store, clock, observer, turn: Mutex::default(), view: RwLock::new(View { state, known }) }
     }
 
     /// Writes a record. An illegal one is refused before it is written; when this returns `Ok` it is durable.
     pub(super) async fn write(&self, payload: Payload) -> Result<Seq, Halt> {
-        let mut last = self.turn.lock().await;
-        let record = Record::next(Some(&last), last.run, self.clock.now(), payload);
-        {
+        let _turn = self.turn.lock().await;
+        let record = {
             // Applied before it is durable: only so is an illegal record kept off the disk. If the commit then fails the run
             // halts, and this view with it.
             let mut view = self.view.write().expect("no panic holds this lock");
+            let record = view.state.next(self.clock.now(), payload);
             let seen = view.state.evidence.len();
             view.state.apply(&record).map_err(|e| Halt::Bug(e.to_string()))?;
             let View { state, known } = &mut *view;
             state.evidence[seen..].iter().for_each(|(_, fact)| known.learn(fact));
-        }
+            record
+        };
         self.store.commit(&record).await.map_err(Halt::Journal)?;
-        self.observer.event(&Event::Committed { record: Box::new(record.clone()) });
         let seq = record.seq;
-        *last = record;
+        self.observer.event(&Event::Committed { record: Box::new(record) });
         Ok(seq)
     }
 

@@ -18,17 +18,21 @@ mod reach;
 mod settle;
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use journal_schema::{Digest, Direction, Operator, Payload, Refs, RunId};
-use workflows::{Request, Workflow, model::Pair};
+use journal_schema::{Digest, Direction, Operator, Payload, Refs, RunId, RunState};
+use workflows::{Request, Step, Workflow, model::Pair};
 
-use crate::{journal::Store, remote::Remote};
+use crate::{
+    journal::{Store, StoreError},
+    remote::Remote,
+};
 pub use event::{Answer, Asker, Clock, Ending, Event, Observer, Question, SystemClock};
 use halt::Halt;
 use ledger::Ledger;
@@ -130,8 +134,14 @@ impl Engine {
             Ok(ledger) => ledger,
             Err(halt) => return self.end(None, halt.ending(false)),
         };
-        let drive =
-            Drive { engine: self, ledger, request: start.request, run: start.run, shaken: AtomicBool::new(false) };
+        let drive = Drive {
+            engine: self,
+            ledger,
+            request: start.request,
+            run: start.run,
+            shaken: AtomicBool::new(false),
+            plans: Mutex::default(),
+        };
         let result = async {
             for decision in start.decisions {
                 drive.ledger.write(decision).await?;
@@ -145,7 +155,15 @@ impl Engine {
     /// Takes a run up again: settles what is unknown, looks again at what a reboot takes away, goes on to the goal
     /// (or on with a rollback that had begun).
     pub async fn resume(&self, run: RunId, operator: Operator) -> Ending {
-        let drive = match self.take_up(run).await {
+        match self.fold(run).await {
+            Ok(state) => self.resume_from(state, operator).await,
+            Err(halt) => self.end(None, halt.ending(false)),
+        }
+    }
+
+    /// [`Engine::resume`] of the run that the journal was opened for: `state` is what its records come to.
+    pub async fn resume_from(&self, state: RunState, operator: Operator) -> Ending {
+        let drive = match self.take_up(state) {
             Ok(drive) => drive,
             Err(halt) => return self.end(None, halt.ending(false)),
         };
@@ -170,7 +188,15 @@ impl Engine {
 
     /// Undoes a run. Refused after the pivot.
     pub async fn rollback(&self, run: RunId, operator: Operator, reason: &str) -> Ending {
-        let drive = match self.take_up(run).await {
+        match self.fold(run).await {
+            Ok(state) => self.rollback_from(state, operator, reason).await,
+            Err(halt) => self.end(None, halt.ending(false)),
+        }
+    }
+
+    /// [`Engine::rollback`] of the run that the journal was opened for: `state` is what its records come to.
+    pub async fn rollback_from(&self, state: RunState, operator: Operator, reason: &str) -> Ending {
+        let drive = match self.take_up(state) {
             Ok(drive) => drive,
             Err(halt) => return self.end(None, halt.ending(false)),
         };
@@ -180,7 +206,7 @@ impl Engine {
             if pivot {
                 return Err(Halt::Refused(format!(
                     "the pivot may have happened: from here a run only goes forward (hamn resume); to return later: {}",
-                    workflows::steps::FAILBACK
+                    workflows::steps::failback(self.pair.flavour())
                 )));
             }
             drive.resumed(&operator, Direction::Undo).await?;
@@ -195,8 +221,14 @@ impl Engine {
         drive.finish(result).await
     }
 
-    async fn take_up(&self, run: RunId) -> Result<Drive<'_>, Halt> {
-        let ledger = Ledger::open(self.store.clone(), self.clock.clone(), self.observer.clone(), run).await?;
+    async fn fold(&self, run: RunId) -> Result<RunState, Halt> {
+        let none = || StoreError::Damaged { detail: format!("run {run} has no records") };
+        self.store.fold(run).await.and_then(|state| state.ok_or_else(none)).map_err(Halt::Journal)
+    }
+
+    fn take_up(&self, state: RunState) -> Result<Drive<'_>, Halt> {
+        let run = state.run;
+        let ledger = Ledger::open(self.store.clone(), self.clock.clone(), self.observer.clone(), state);
         let (workflow, table, version, request, ended) = ledger.read(|v| {
             let s = &v.state;
             (s.workflow.clone(), s.refs.table, s.refs.hamn_version.clone(), s.request.clone(), s.end.is_some())
@@ -211,7 +243,7 @@ impl Engine {
         }
         let request = serde_json::from_str(&request)
             .map_err(|e| Halt::Refused(format!("the request of run {run} cannot be read: {e}")))?;
-        Ok(Drive { engine: self, ledger, request, run, shaken: AtomicBool::new(false) })
+        Ok(Drive { engine: self, ledger, request, run, shaken: AtomicBool::new(false), plans: Mutex::default() })
     }
 
     fn refs(&self, plan: Digest) -> Refs {
@@ -237,7 +269,12 @@ struct Drive<'a> {
     run: RunId,
     /// A place stopped answering in the middle of something: it may have rebooted.
     shaken: AtomicBool,
+    /// Steps of transitions planned before: planning is pure.
+    plans: Mutex<Plans>,
 }
+
+/// By transition and number of facts.
+type Plans = BTreeMap<(String, usize), Arc<Vec<Step>>>;
 
 impl Drive<'_> {
     async fn resumed(&self, operator: &Operator, way: Direction) -> Result<(), Halt> {

@@ -1,6 +1,9 @@
 //! What resume does first: steps that nobody knows the end of, and effects that a reboot takes away.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use journal_schema::{Direction, Mode, Payload, StepStatus, Verdict};
 use workflows::{Place, Step};
@@ -14,9 +17,9 @@ impl Drive<'_> {
     /// Steps of transitions that were taken already and were being done again when the runner died. Those of the open
     /// transition are settled when their turn comes.
     pub(super) async fn settle_all(&self) -> Result<(), Halt> {
-        for step in self.steps_taken()? {
-            if self.unsettled(&step, Direction::Forward).is_some() {
-                self.do_again(&step).await?;
+        for step in self.plans_taken()?.iter().flat_map(|plan| plan.iter()) {
+            if self.unsettled(step, Direction::Forward).is_some() {
+                self.do_again(step).await?;
             }
         }
         Ok(())
@@ -28,9 +31,10 @@ impl Drive<'_> {
         let mut gone = 0;
         let mut lost: Vec<(Place, String)> = Vec::new();
         let mut again = Vec::new();
-        for step in self.steps_taken()?.into_iter().chain(self.steps_open()?) {
-            if !self.holds(&step) {
-                if self.to_do_again(&step) {
+        let plans = self.plans_begun()?;
+        for step in plans.iter().flat_map(|plan| plan.iter()) {
+            if !self.holds(step) {
+                if self.to_do_again(step) {
                     // Found gone by an earlier look that was cut off before it came to the others.
                     lost.push((step.place, step.id.clone()));
                     again.push(step);
@@ -46,7 +50,7 @@ impl Drive<'_> {
                 let why = rebooted.map_or(String::new(), |(_, other)| format!("with the effect of {other}"));
                 (rebooted.is_some(), Vec::new(), why)
             } else {
-                let Ok(output) = self.observe(&step, &step.probe).await else { continue };
+                let Ok(output) = self.observe(step, &step.probe).await else { continue };
                 if self.shaken.swap(false, Ordering::Relaxed) {
                     // It may have rebooted under this very look: what was seen before is worth nothing.
                     return Box::pin(self.look_again()).await;
@@ -71,7 +75,7 @@ impl Drive<'_> {
         let open = self.ledger.read(|v| {
             v.state.open.as_ref().map(|o| o.steps.iter().map(|s| s.id.clone()).collect::<Vec<_>>()).unwrap_or_default()
         });
-        for step in again.iter().filter(|s| !open.contains(&s.id)) {
+        for step in again.into_iter().filter(|s: &&Step| !open.contains(&s.id)) {
             self.do_again(step).await?;
         }
         Ok(gone)
@@ -80,9 +84,9 @@ impl Drive<'_> {
     /// Whether something that the step may stand on is gone at its place: an effect that dies with a reboot and is looked at within
     /// seconds. Then trying again would only cost another time limit; what is gone must be put back first.
     pub(super) async fn ground_is_gone(&self, step: &Step) -> Result<bool, Halt> {
-        for other in self.steps_taken()?.into_iter().chain(self.steps_open()?) {
+        for other in self.plans_begun()?.iter().flat_map(|plan| plan.iter()) {
             let quick = !other.probe.is_empty() && workflows::steps::seconds(&other.probe) <= QUICK_S;
-            if !(quick && other.volatile && other.place == step.place && other.id != step.id && self.holds(&other)) {
+            if !(quick && other.volatile && other.place == step.place && other.id != step.id && self.holds(other)) {
                 continue;
             }
             let limit = Duration::from_secs(other.timeout_s.into());
@@ -116,32 +120,32 @@ impl Drive<'_> {
 
     /// Before a rollback: what may be under way is revoked or waited for, so that nothing starts behind the rollback's back.
     pub(super) async fn settle_for_rollback(&self) -> Result<(), Halt> {
-        for step in self.steps_taken()?.into_iter().chain(self.steps_open()?) {
-            let Some((attempt, token, at)) = self.unsettled(&step, Direction::Forward) else { continue };
+        for step in self.plans_begun()?.iter().flat_map(|plan| plan.iter()) {
+            let Some((attempt, token, at)) = self.unsettled(step, Direction::Forward) else { continue };
             if at == self.engine.remote.at(step.place) {
-                let reached = self.revoke(&step, &token).await;
-                self.judge(&step, attempt, reached).await?;
+                let reached = self.revoke(step, &token).await;
+                self.judge(step, attempt, reached).await?;
             } else {
-                self.settle(&step, attempt, &token, &at).await?;
+                self.settle(step, attempt, &token, &at).await?;
             }
         }
         Ok(())
     }
 
-    /// Steps of all transitions taken, as they were planned.
-    pub(super) fn steps_taken(&self) -> Result<Vec<Step>, Halt> {
+    /// The steps of each transition taken, as they were planned.
+    fn plans_taken(&self) -> Result<Vec<Arc<Vec<Step>>>, Halt> {
         let taken: Vec<_> =
             self.ledger.read(|v| v.state.taken.iter().map(|t| (t.row.transition.clone(), t.facts)).collect());
-        let mut steps = Vec::new();
-        for (transition, facts) in taken {
-            steps.extend(self.plan_as_then(&transition, facts)?);
-        }
-        Ok(steps)
+        taken.iter().map(|(transition, facts)| self.plan_as_then(transition, *facts)).collect()
     }
 
-    /// Steps of the open transition, as they were planned.
-    pub(super) fn steps_open(&self) -> Result<Vec<Step>, Halt> {
+    /// [`Drive::plans_taken`], and the steps of the open transition behind them.
+    fn plans_begun(&self) -> Result<Vec<Arc<Vec<Step>>>, Halt> {
+        let mut plans = self.plans_taken()?;
         let open = self.ledger.read(|v| v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.facts)));
-        open.map_or(Ok(Vec::new()), |(transition, facts)| self.plan_as_then(&transition, facts))
+        if let Some((transition, facts)) = open {
+            plans.push(self.plan_as_then(&transition, facts)?);
+        }
+        Ok(plans)
     }
 }

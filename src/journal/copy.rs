@@ -10,9 +10,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use journal_schema::{Record, RunId, Seq};
+use journal_schema::{Record, RunId, RunState, Seq};
 use serde::Serialize;
 use tokio::{
+    runtime::Handle,
     sync::watch,
     task::JoinHandle,
     time::{self, Instant},
@@ -140,7 +141,7 @@ impl Replicator {
     /// Gives the copies `limit` to catch up, trying again at once where there was a pause, and says how far they came.
     pub async fn finish(&self, limit: Duration) -> Vec<Lag> {
         self.log.state.send_modify(|s| s.1 = true);
-        let all = self.log.state.borrow().0;
+        let all = lock(&self.log.frames).len();
         let caught_up = || self.sinks.iter().all(|(lane, _)| lock(lane).acknowledged >= all);
         let _ = time::timeout(limit, async {
             while !caught_up() {
@@ -213,15 +214,15 @@ impl Log {
 
 /// A store whose records are also copied. Needs a tokio runtime.
 pub struct Replicated<S> {
-    inner: S,
+    inner: Arc<S>,
     sinks: Vec<Arc<dyn CopySink>>,
     runs: Mutex<BTreeMap<RunId, Arc<Replicator>>>,
 }
 
-impl<S: Store> Replicated<S> {
+impl<S: Store + 'static> Replicated<S> {
     /// Copies every run that something is committed to from now on, from its first record.
     pub fn new(inner: S, sinks: Vec<Arc<dyn CopySink>>) -> Self {
-        Self { inner, sinks, runs: Mutex::default() }
+        Self { inner: Arc::new(inner), sinks, runs: Mutex::default() }
     }
 
     /// The store itself.
@@ -253,17 +254,25 @@ impl<S: Store> Replicated<S> {
 }
 
 #[async_trait]
-impl<S: Store> Store for Replicated<S> {
+impl<S: Store + 'static> Store for Replicated<S> {
     async fn commit(&self, record: &Record) -> Result<(), StoreError> {
         self.inner.commit(record).await?;
         let (replicator, new) = self.replicator(record.run);
-        // A copy may be missing anything of a run that was begun by an earlier process.
-        let earlier =
-            if new && record.seq > Seq(0) { self.inner.read(record.run).await.unwrap_or_default() } else { Vec::new() };
-        for record in earlier.iter().chain([record]) {
-            if let Ok(frame) = record.encode() {
-                replicator.offer(record.seq, frame.into());
-            }
+        if let Ok(frame) = record.encode() {
+            replicator.offer(record.seq, frame.into());
+        }
+        // A copy may be missing anything of a run that was begun by an earlier process. Nobody waits for that.
+        if new && record.seq > Seq(0) && !self.sinks.is_empty() {
+            let (inner, run, until) = (Arc::clone(&self.inner), record.run, record.seq);
+            let here = Handle::current();
+            tokio::task::spawn_blocking(move || {
+                let earlier = here.block_on(inner.read(run)).unwrap_or_default();
+                for record in earlier.iter().take_while(|record| record.seq < until) {
+                    if let Ok(frame) = record.encode() {
+                        replicator.offer(record.seq, frame.into());
+                    }
+                }
+            });
         }
         Ok(())
     }
@@ -274,6 +283,10 @@ impl<S: Store> Store for Replicated<S> {
 
     async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
         self.inner.read(run).await
+    }
+
+    async fn fold(&self, run: RunId) -> Result<Option<RunState>, StoreError> {
+        self.inner.fold(run).await
     }
 }
 

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use journal_schema::{Digest, Record, RunId, RunState, Seq};
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, TakenUp,
     commit::{Committer, Copy},
     first::First,
     layout::StateDir,
-    ledger::digest_of,
+    ledger::{Wanted, digest_of},
     lock::{Holder, Lock},
     mirror,
     recover::{self, Repair},
@@ -27,7 +27,23 @@ impl GuardedStore {
     /// Takes the lock, opens both copies, and settles what a crash or a bad sector left. [`GuardedStore::repairs`] says what was done.
     /// Blocks, for milliseconds as a rule.
     pub fn open(dir: &StateDir, holder: &Holder) -> Result<Self, StoreError> {
-        Disk::open(dir, holder, true).map(Self)
+        Disk::open(dir, holder, true, None).map(Self)
+    }
+
+    /// [`GuardedStore::open`] to go on with a run, which is taken up in the same pass over the mirror. `None`: there is no such run.
+    pub fn open_for(dir: &StateDir, holder: &Holder, run: RunId) -> Result<(Self, Option<TakenUp>), StoreError> {
+        let mut wanted = Wanted::new(run);
+        let store = Disk::open(dir, holder, true, Some(&mut wanted)).map(Self)?;
+        let known = store.0.committer.shared().runs.get(&run).map(|index| (index.head, index.broken.is_some()));
+        let taken = match known {
+            None => None,
+            Some((head, false)) => match wanted.finish(head) {
+                Some(taken) => Some(taken),
+                None => store.0.take_up(run)?,
+            },
+            Some((_, true)) => store.0.take_up(run)?,
+        };
+        Ok((store, taken))
     }
 
     /// What opening had to settle; show it to the operator.
@@ -40,8 +56,11 @@ impl GuardedStore {
         let mut report = verify::through(&self.0.dir, self.0.first.as_deref())?;
         for run in &mut report.runs {
             // What cannot be read is reported as damage.
-            let records = self.0.read(run.run).unwrap_or_default();
-            run.illegal = RunState::fold(&records).err().filter(|_| !records.is_empty()).map(|e| e.to_string());
+            let digested = self.0.digested(run.run).unwrap_or_default();
+            let mut state = None;
+            let folded =
+                digested.iter().try_for_each(|(record, digest)| RunState::take_up(&mut state, record, *digest));
+            run.illegal = folded.err().map(|e| e.to_string());
         }
         Ok(report)
     }
@@ -55,7 +74,7 @@ impl GuardedStore {
 impl PlainStore {
     /// As [`GuardedStore::open`], without sled.
     pub fn open(dir: &StateDir, holder: &Holder) -> Result<Self, StoreError> {
-        Disk::open(dir, holder, false).map(Self)
+        Disk::open(dir, holder, false, None).map(Self)
     }
 
     /// What opening had to settle; show it to the operator.
@@ -75,10 +94,15 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    fn open(dir: &StateDir, holder: &Holder, with_first: bool) -> Result<Self, StoreError> {
+    fn open(
+        dir: &StateDir,
+        holder: &Holder,
+        with_first: bool,
+        wanted: Option<&mut Wanted>,
+    ) -> Result<Self, StoreError> {
         dir.create()?;
         let lock = Lock::acquire(&dir.lock(), holder)?;
-        let opened = recover::open(dir, with_first)?;
+        let opened = recover::open(dir, with_first, wanted)?;
         let first = opened.first.map(Arc::new);
         let reader = opened.mirror.reader()?;
         let end = opened.mirror.len();
@@ -92,8 +116,18 @@ impl Disk {
         self.committer.shared().runs.keys().copied().collect()
     }
 
-    /// Reads a run from the mirror; a record that has gone bad there since the journal was opened comes from sled.
     fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
+        Ok(self.digested(run)?.into_iter().map(|(record, _)| record).collect())
+    }
+
+    fn take_up(&self, run: RunId) -> Result<Option<TakenUp>, StoreError> {
+        let digested = self.digested(run)?;
+        let state = super::fold(digested.iter().map(|(record, digest)| (record, *digest)))?;
+        Ok(state.map(|state| TakenUp { records: digested.into_iter().map(|(record, _)| record).collect(), state }))
+    }
+
+    /// Reads a run from the mirror; a record that has gone bad there since the journal was opened comes from sled.
+    fn digested(&self, run: RunId) -> Result<Vec<(Record, Digest)>, StoreError> {
         let places = {
             let shared = self.committer.shared();
             let Some(index) = shared.runs.get(&run) else { return Ok(Vec::new()) };
@@ -102,7 +136,7 @@ impl Disk {
             }
             index.places.clone()
         };
-        let mut records: Vec<Record> = Vec::with_capacity(places.len());
+        let mut records = Vec::with_capacity(places.len());
         let mut head = Digest::default();
         for (seq, place) in (0..).map(Seq).zip(places) {
             let (record, digest) = self.read_one(run, seq, place)?;
@@ -110,7 +144,7 @@ impl Disk {
                 return Err(damaged(run, seq, "it does not follow the one before"));
             }
             head = digest;
-            records.push(record);
+            records.push((record, digest));
         }
         Ok(records)
     }
@@ -145,6 +179,10 @@ impl Store for GuardedStore {
     async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
         self.0.read(run)
     }
+
+    async fn fold(&self, run: RunId) -> Result<Option<RunState>, StoreError> {
+        Ok(self.0.take_up(run)?.map(|taken| taken.state))
+    }
 }
 
 #[async_trait]
@@ -159,5 +197,9 @@ impl Store for PlainStore {
 
     async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
         self.0.read(run)
+    }
+
+    async fn fold(&self, run: RunId) -> Result<Option<RunState>, StoreError> {
+        Ok(self.0.take_up(run)?.map(|taken| taken.state))
     }
 }

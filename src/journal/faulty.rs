@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use journal_schema::{Record, RunId};
+use journal_schema::{Record, RunId, RunState};
 
 use super::{Store, StoreError};
 
@@ -114,5 +114,9 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
         self.inner.read(run).await
+    }
+
+    async fn fold(&self, run: RunId) -> Result<Option<RunState>, StoreError> {
+        self.inner.fold(run).await
     }
 }

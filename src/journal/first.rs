@@ -17,12 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use journal_schema::{Digest, MAGIC, OVERHEAD, Record, RunId, Seq};
+use journal_schema::{Digest, MAGIC, Record, RunId, Seq, claimed_len};
 
 use super::{StoreError, layout, mirror::MAX_FRAME};
 
 /// Name of the threads in which sled may panic without a word on the terminal.
-const GUARDED: &str = "journal-sled";
+pub(super) const GUARDED: &str = "journal-sled";
 
 /// An open that takes longer than this counts as failed: the mirror has everything.
 const OPEN_LIMIT: Duration = Duration::from_secs(60);
@@ -32,6 +32,9 @@ const LINGER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Bytes looked at together by [`carve`]: several of the largest frames.
 const WINDOW: usize = 1 << 20;
+
+/// Largest data file that is kept in memory while sled is opened, bytes.
+const KEPT: u64 = 32 << 20;
 
 /// sled's page cache, bytes. A journal is read once, in order.
 const CACHE: u64 = 8 << 20;
@@ -86,8 +89,20 @@ impl First {
         Ok(value.map_err(|e| StoreError::sled("read", &self.dir, &e))?.map(|v| v.to_vec()))
     }
 
+    /// Every key, in order, with the end of its value.
+    pub(super) fn list(&self) -> Result<Vec<Listed>, String> {
+        let mut all = Vec::new();
+        self.scan(|key, value| all.push(Listed { key: key.clone(), tail: tail(value) }))?;
+        Ok(all)
+    }
+
+    /// The value of a key; `None` if there is none, or it cannot be read.
+    pub(super) fn value(&self, key: &[u8]) -> Option<Vec<u8>> {
+        panic::catch_unwind(AssertUnwindSafe(|| self.db.get(key))).ok()?.ok()?.map(|v| v.to_vec())
+    }
+
     /// Shows `each` every key and value, in order. `Err`: what sled said, or that it panicked.
-    pub(super) fn scan(&self, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), String> {
+    pub(super) fn scan(&self, mut each: impl FnMut(&sled::IVec, &[u8])) -> Result<(), String> {
         panic::catch_unwind(AssertUnwindSafe(|| {
             self.db.iter().try_for_each(|entry| {
                 let (key, value) = entry.map_err(|e| e.to_string())?;
@@ -97,6 +112,19 @@ impl First {
         }))
         .unwrap_or_else(|_| Err("panic while reading".to_owned()))
     }
+}
+
+/// What [`First::list`] says of a value.
+pub(super) struct Listed {
+    /// Its key.
+    pub(super) key: sled::IVec,
+    /// Its last bytes: the digest, if it is a frame.
+    pub(super) tail: Digest,
+}
+
+/// The digest that ends a frame; zeros for what is too short to be one.
+pub(super) fn tail(value: &[u8]) -> Digest {
+    value.last_chunk().map(|d| Digest(*d)).unwrap_or_default()
 }
 
 fn open_patiently(dir: &Path) -> Result<sled::Db, StoreError> {
@@ -149,51 +177,93 @@ pub(super) fn clear_torn_snapshots(dir: &Path) -> Result<Vec<String>, StoreError
     Ok(cleared)
 }
 
-/// Looks for good frames in sled's data file without sled, which would overwrite what it takes for torn.
-/// sled keeps our values whole and uncompressed, and a frame proves itself by its digest.
-/// Frames that are `known` by their digest are passed over unread; a frame may be shown several times.
-pub(super) fn carve(
-    dir: &Path,
-    mut known: impl FnMut(&Digest) -> bool,
-    mut each: impl FnMut(Record, &[u8]),
-) -> Result<(), StoreError> {
-    let path = dir.join("db");
-    let said = |e| StoreError::io("read", &path, &e);
-    let mut file = match File::open(&path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(said(e)),
-    };
-    let mut window: Vec<u8> = Vec::with_capacity(WINDOW);
-    loop {
-        let want = WINDOW - window.len();
-        let last = (&mut file).take(want as u64).read_to_end(&mut window).map_err(said)? < want;
-        let mut at = 0;
-        while let Some(skip) = find_magic(&window[at..]) {
-            at += skip;
-            if window.len() - at < MAX_FRAME && !last {
-                break;
-            }
-            let Some((frame, digest)) = outline(&window[at..]) else {
-                at += 1;
-                continue;
-            };
-            if known(&digest) {
-                at += frame.len();
-            } else if let Ok(record) = Record::decode(frame) {
-                let len = frame.len();
-                each(record, frame);
-                at += len;
-            } else {
-                at += 1;
-            }
+/// sled's data file as it was before sled was let at it.
+pub(super) enum Image {
+    /// There is none.
+    Absent,
+    /// Its bytes: sled may be opened meanwhile.
+    Read(Vec<u8>),
+    /// Too large to be kept: it must be searched before sled is opened.
+    Large(File),
+}
+
+impl Image {
+    /// Of the database at `dir`.
+    pub(super) fn of(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("db");
+        let said = |e| StoreError::io("read", &path, &e);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::Absent),
+            Err(e) => return Err(said(e)),
+        };
+        let len = file.metadata().map_err(said)?.len();
+        if len > KEPT {
+            return Ok(Self::Large(file));
         }
-        if last {
-            return Ok(());
-        }
-        let keep_from = find_magic(&window[at..]).map_or(window.len() - (MAGIC.len() - 1), |_| at);
-        window.drain(..keep_from);
+        let mut bytes = Vec::with_capacity(len as usize + 1);
+        file.read_to_end(&mut bytes).map_err(said)?;
+        Ok(Self::Read(bytes))
     }
+
+    /// Looks for good frames without sled, which would overwrite what it takes for torn.
+    /// sled keeps our values whole and uncompressed, and a frame proves itself by its digest.
+    /// Frames that are `known` by their digest are passed over unread; a frame may be shown several times.
+    pub(super) fn carve(
+        &self,
+        mut known: impl FnMut(&Digest) -> bool,
+        mut each: impl FnMut(Record, &[u8]),
+    ) -> io::Result<()> {
+        let file = match self {
+            Self::Absent => return Ok(()),
+            Self::Read(bytes) => {
+                search(bytes, true, &mut known, &mut each);
+                return Ok(());
+            }
+            Self::Large(file) => file,
+        };
+        let mut window: Vec<u8> = Vec::with_capacity(WINDOW);
+        loop {
+            let want = WINDOW - window.len();
+            let last = file.take(want as u64).read_to_end(&mut window)? < want;
+            let keep_from = search(&window, last, &mut known, &mut each);
+            if last {
+                return Ok(());
+            }
+            window.drain(..keep_from);
+        }
+    }
+}
+
+/// The part of [`Image::carve`] for bytes at hand; unless they are the `last`, says from where on they must be looked at again.
+fn search(
+    window: &[u8],
+    last: bool,
+    known: &mut impl FnMut(&Digest) -> bool,
+    each: &mut impl FnMut(Record, &[u8]),
+) -> usize {
+    let mut at = 0;
+    while let Some(skip) = find_magic(&window[at..]) {
+        at += skip;
+        if window.len() - at < MAX_FRAME && !last {
+            return at;
+        }
+        let Some((frame, digest)) = outline(&window[at..]) else {
+            at += 1;
+            continue;
+        };
+        if known(&digest) {
+            at += frame.len();
+        } else if let Ok(record) = Record::decode(frame) {
+            let len = frame.len();
+            each(record, frame);
+            at += len;
+        } else {
+            at += 1;
+        }
+    }
+    // The magic may be cut in two.
+    at.max(window.len().saturating_sub(MAGIC.len() - 1))
 }
 
 fn find_magic(bytes: &[u8]) -> Option<usize> {
@@ -202,8 +272,7 @@ fn find_magic(bytes: &[u8]) -> Option<usize> {
 
 /// The bytes that would be a frame by the length they give, and the digest that would be its own.
 fn outline(bytes: &[u8]) -> Option<(&[u8], Digest)> {
-    let body = u32::from_le_bytes(bytes.get(MAGIC.len()..MAGIC.len() + 4)?.try_into().ok()?) as usize;
-    let frame = bytes.get(..body.checked_add(OVERHEAD)?)?;
+    let frame = &bytes[..claimed_len(bytes)?];
     let digest = frame.last_chunk()?;
     Some((frame, Digest(*digest)))
 }

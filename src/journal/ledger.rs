@@ -4,14 +4,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
 
-use journal_schema::{Digest, Record, RunId, Seq};
+use journal_schema::{Digest, Frame, Header, Record, RunId, RunState, Seq};
 
 use super::{
-    StoreError, first,
-    first::First,
+    StoreError, TakenUp,
+    first::{self, First, Image, Listed},
     layout::StateDir,
     mirror::{self, Flaws},
 };
@@ -60,16 +61,65 @@ pub(super) struct Ledger {
 #[derive(Debug, Default)]
 struct Records {
     list: Vec<Known>,
-    by_digest: HashMap<Digest, u32>,
+    by_digest: HashMap<Digest, u32, BuildHasherDefault<Beginning>>,
+}
+
+/// Digests are spread evenly already: their first bytes do.
+#[derive(Debug, Default)]
+struct Beginning(u64);
+
+impl Hasher for Beginning {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 ^= u64::from_le_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The run that the journal is opened for: its records and their fold, taken up while the mirror is read.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    run: RunId,
+    records: Vec<Record>,
+    state: Option<RunState>,
+    /// Something is wrong with it: it must be read again when the copies are settled.
+    astray: bool,
+}
+
+impl Wanted {
+    pub(super) fn new(run: RunId) -> Self {
+        Self { run, records: Vec::new(), state: None, astray: false }
+    }
+
+    fn meet(&mut self, header: &Header, frame: &Frame) {
+        if header.run != self.run || self.astray {
+            return;
+        }
+        let taken =
+            frame.record().ok().filter(|record| RunState::take_up(&mut self.state, record, frame.digest()).is_ok());
+        match taken {
+            Some(record) => self.records.push(record),
+            None => self.astray = true,
+        }
+    }
+
+    /// The run, if it is whole and the head of its chain is `head`.
+    pub(super) fn finish(self, head: Digest) -> Option<TakenUp> {
+        let state = self.state.filter(|state| !self.astray && state.last.1 == head)?;
+        Some(TakenUp { records: self.records, state })
+    }
 }
 
 impl Records {
-    /// The record of `digest`, made from `record` if it is new.
-    fn entry(&mut self, record: &Record, digest: Digest) -> &mut Known {
+    /// The record of `digest`, made of the other if it is new.
+    fn entry(&mut self, (run, seq, prev): (RunId, Seq, Digest), digest: Digest) -> &mut Known {
         let next = self.list.len() as u32;
         let index = *self.by_digest.entry(digest).or_insert(next);
         if index == next {
-            let Record { run, seq, prev, .. } = *record;
             self.list.push(Known { run, seq, prev, digest, in_mirror: None, in_first: false, loose: None });
         }
         &mut self.list[index as usize]
@@ -96,53 +146,92 @@ pub(super) struct Chain {
 impl Ledger {
     /// Reads the mirror, and searches the first copy's data file without opening it. Writes nothing.
     pub(super) fn examine(dir: &StateDir) -> Result<Self, StoreError> {
+        let mut ledger = Self::of_mirror(dir, None)?;
+        ledger.carve(dir, &Image::of(&dir.sled())?)?;
+        Ok(ledger)
+    }
+
+    /// Reads the mirror; a run is taken up on the way.
+    pub(super) fn of_mirror(dir: &StateDir, mut wanted: Option<&mut Wanted>) -> Result<Self, StoreError> {
         let mut records = Records::default();
-        let flaws = mirror::scan(&dir.mirror(), |at, record, frame| {
-            records.entry(record, digest_of(frame)).in_mirror.get_or_insert((at, frame.len() as u32));
+        let flaws = mirror::scan(&dir.mirror(), |at, header, frame| {
+            let known = records.entry((header.run, header.seq, header.prev), frame.digest());
+            if known.in_mirror.is_none() {
+                known.in_mirror = Some((at, frame.len() as u32));
+                if let Some(wanted) = &mut wanted {
+                    wanted.meet(&header, frame);
+                }
+            }
         })?;
+        Ok(Self { records, flaws, bad_values: Vec::new(), first: FirstSeen::Absent })
+    }
+
+    /// Searches the first copy's data file.
+    pub(super) fn carve(&mut self, dir: &StateDir, image: &Image) -> Result<(), StoreError> {
+        let records = &mut self.records;
         let mut carved: Vec<(Record, Arc<[u8]>)> = Vec::new();
-        first::carve(
-            &dir.sled(),
-            |digest| records.find(digest).map(|known| known.in_first = true).is_some(),
-            |record, frame| carved.push((record, frame.into())),
-        )?;
+        image
+            .carve(
+                |digest| records.find(digest).map(|known| known.in_first = true).is_some(),
+                |record, frame| carved.push((record, frame.into())),
+            )
+            .map_err(|e| StoreError::io("read", &dir.sled().join("db"), &e))?;
         for (record, frame) in carved {
-            let known = records.entry(&record, digest_of(&frame));
+            let known = records.entry((record.run, record.seq, record.prev), digest_of(&frame));
             known.in_first = true;
             known.loose.get_or_insert(frame);
         }
-        let first = if dir.sled().join("db").exists() { FirstSeen::Carved } else { FirstSeen::Absent };
-        Ok(Self { records, flaws, bad_values: Vec::new(), first })
+        self.first = if matches!(image, Image::Absent) { FirstSeen::Absent } else { FirstSeen::Carved };
+        Ok(())
     }
 
     /// Replaces what the search said of the first copy by what sled says of it. Records that only the search found stay known.
-    /// `thorough`: compute every digest, instead of trusting sled's own checksums where the end of a value is the digest that
-    /// belongs there.
-    pub(super) fn read_first(&mut self, first: &First, thorough: bool) {
+    /// Computes every digest.
+    pub(super) fn read_first(&mut self, first: &First) {
         self.forget_first();
-        let Self { records, bad_values, .. } = self;
         let outcome = first.scan(|key, value| {
-            let digest = value.last_chunk().map(|d| Digest(*d)).unwrap_or_default();
-            if let Some(known) = records.find(&digest) {
-                let covered = &value[..value.len() - 32];
-                if first::key(known.run, known.seq) == key && (!thorough || Digest::of(covered) == digest) {
-                    known.in_first = true;
-                    return;
-                }
-            } else if let Ok(record) = Record::decode(value)
-                && first::key(record.run, record.seq) == key
-            {
-                let known = records.entry(&record, digest);
-                known.in_first = true;
-                known.loose = Some(value.into());
-                return;
-            }
-            bad_values.push(format!("{key:02x?}"));
+            let tail = first::tail(value);
+            let proven = value.len() > 32 && Digest::of(&value[..value.len() - 32]) == tail;
+            self.meet(key, tail, proven, || Some(value.to_vec()));
         });
+        self.first_was(outcome);
+    }
+
+    /// [`Ledger::read_first`] from a list: sled's own checksums are trusted where the end of a value is the digest that belongs there.
+    pub(super) fn list_first(&mut self, first: &First, listed: Result<Vec<Listed>, String>) {
+        self.forget_first();
+        let outcome = listed.map(|all| {
+            for Listed { key, tail } in all {
+                self.meet(&key, tail, true, || first.value(&key));
+            }
+        });
+        self.first_was(outcome);
+    }
+
+    fn first_was(&mut self, outcome: Result<(), String>) {
         self.first = match outcome {
             Ok(()) => FirstSeen::Read,
             Err(said) => FirstSeen::Broken(said),
         };
+    }
+
+    /// The first copy has a value that ends with `tail` at `key`.
+    fn meet(&mut self, key: &[u8], tail: Digest, proven: bool, value: impl FnOnce() -> Option<Vec<u8>>) {
+        if let Some(known) = self.records.find(&tail) {
+            if first::key(known.run, known.seq) == key && proven {
+                known.in_first = true;
+                return;
+            }
+        } else if let Some(value) = value()
+            && let Ok(record) = Record::decode(&value)
+            && first::key(record.run, record.seq) == key
+        {
+            let known = self.records.entry((record.run, record.seq, record.prev), tail);
+            known.in_first = true;
+            known.loose = Some(value.into());
+            return;
+        }
+        self.bad_values.push(format!("{key:02x?}"));
     }
 
     /// The first copy cannot be opened: nothing of it is known but what the search found.

@@ -7,9 +7,10 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
 };
 
-use journal_schema::{DecodeError, FrameError, Frames, MAX_BODY, OVERHEAD, Record};
+use journal_schema::{DecodeError, Frame, FrameError, Frames, Header, MAX_BODY, OVERHEAD, claimed_len};
 
 use super::{StoreError, layout};
 
@@ -18,6 +19,9 @@ pub(super) const MAX_FRAME: usize = MAX_BODY + OVERHEAD;
 
 /// Bytes looked at together by [`scan`]: several of the largest frames.
 const WINDOW: usize = 1 << 20;
+
+/// Bytes from which on a second thread is worth its start.
+const SHARED: usize = 64 * 1024;
 
 /// The file, open for appending.
 #[derive(Debug)]
@@ -99,7 +103,10 @@ impl Flaws {
 }
 
 /// Shows `each` every good frame of a file with its offset, a window at a time. A missing file is an empty one.
-pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, &Record, &[u8])) -> Result<Flaws, StoreError> {
+///
+/// Frames that follow each other by the lengths they give are proven side by side, on two processors; from the first that is not
+/// good on, one after the other, and what is between them is searched.
+pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, Header, &Frame)) -> Result<Flaws, StoreError> {
     let said = |e| StoreError::io("read", path, &e);
     let mut flaws = Flaws::default();
     let mut file = match File::open(path) {
@@ -114,23 +121,36 @@ pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, &Record, &[u8])) -> Re
         let last = (&mut file).take(want as u64).read_to_end(&mut window).map_err(said)? < want;
         // What the window's end may have cut in two is looked at again with what follows.
         let mut keep_from = window.len();
-        let mut frames = Frames::new(&window);
-        while let Some((at, result)) = frames.next() {
-            let end = frames.position();
-            let mut damage = |end: usize| flaws.damage(base + at as u64..base + end as u64);
+        let mut look = |flaws: &mut Flaws, at: u64, frame: &Frame| match frame.header() {
+            Ok(header) => {
+                each(at, header, frame);
+                Ok(())
+            }
+            Err(DecodeError::Contents { .. }) => {
+                flaws.damage(at..at + frame.len() as u64);
+                Ok(())
+            }
+            Err(version) => Err(StoreError::Version { detail: format!("{}, offset {at}: {version}", path.display()) }),
+        };
+        let mut proven = 0;
+        for frame in prove(&window) {
+            look(&mut flaws, base + proven as u64, &frame)?;
+            proven += frame.len();
+        }
+        let mut frames = Frames::new(&window[proven..]);
+        while let Some((at, result)) = frames.next_frame() {
+            let at = proven + at;
+            let until_here = |until: usize| base + at as u64..base + until as u64;
             match result {
-                Ok(record) => each(base + at as u64, &record, &window[at..end]),
+                Ok(frame) => look(&mut flaws, base + at as u64, &frame)?,
                 Err(FrameError::Torn { .. }) if last => flaws.torn = Some(base + at as u64),
                 Err(FrameError::Torn { .. }) => keep_from = at,
-                Err(FrameError::Damaged { until, .. }) if last || until < window.len() => damage(until),
-                Err(FrameError::Damaged { .. }) => {
-                    keep_from = at.max(window.len() - MAX_FRAME);
-                    damage(keep_from);
+                Err(FrameError::Damaged { until, .. }) if last || proven + until < window.len() => {
+                    flaws.damage(until_here(proven + until));
                 }
-                Err(FrameError::Unreadable(DecodeError::Contents { .. })) => damage(end),
-                Err(FrameError::Unreadable(version)) => {
-                    let detail = format!("{}, offset {}: {version}", path.display(), base + at as u64);
-                    return Err(StoreError::Version { detail });
+                Err(FrameError::Damaged { .. } | FrameError::Unreadable(_)) => {
+                    keep_from = at.max(window.len() - MAX_FRAME);
+                    flaws.damage(until_here(keep_from));
                 }
             }
         }
@@ -141,6 +161,32 @@ pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, &Record, &[u8])) -> Re
         base += keep_from as u64;
         window.drain(..keep_from);
     }
+}
+
+/// The good frames that `bytes` begin with, one behind the other.
+fn prove(bytes: &[u8]) -> Vec<Frame<'_>> {
+    let mut starts = Vec::new();
+    let mut at = 0;
+    while let Some(len) = claimed_len(&bytes[at..]) {
+        starts.push(at);
+        at += len;
+    }
+    let good = |starts: &[usize]| -> Vec<Frame<'_>> {
+        starts.iter().map_while(|at| Frame::first_of(&bytes[*at..]).ok()).collect()
+    };
+    if at < SHARED {
+        return good(&starts);
+    }
+    let (here, there) = starts.split_at(starts.partition_point(|start| *start < at / 2));
+    thread::scope(|scope| {
+        let other = scope.spawn(|| good(there));
+        let mut all = good(here);
+        let theirs = other.join().expect("proving does not panic");
+        if all.len() == here.len() {
+            all.extend(theirs);
+        }
+        all
+    })
 }
 
 /// The bytes at `at`.

@@ -1,7 +1,7 @@
 //! The store of the journal. A commit means on disk.
 
 use async_trait::async_trait;
-use journal_schema::{Record, RunId};
+use journal_schema::{Digest, Record, RunId, RunState};
 
 mod commit;
 pub mod copy;
@@ -43,4 +43,27 @@ pub trait Store: Send + Sync {
 
     /// The records of a run in order of sequence, chain verified.
     async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError>;
+
+    /// What the records of a run come to, chain verified; `None` if there is no such run. Records that cannot be a run are damage.
+    async fn fold(&self, run: RunId) -> Result<Option<RunState>, StoreError> {
+        fold(self.read(run).await?.iter().map(|record| (record, record.digest())))
+    }
+}
+
+/// The state of a run from its records with their digests.
+fn fold<'r>(digested: impl IntoIterator<Item = (&'r Record, Digest)>) -> Result<Option<RunState>, StoreError> {
+    let mut state = None;
+    for (record, digest) in digested {
+        RunState::take_up(&mut state, record, digest).map_err(|e| StoreError::Damaged { detail: e.to_string() })?;
+    }
+    Ok(state)
+}
+
+/// A run as it is taken up: read, verified and folded once.
+#[derive(Debug, Clone)]
+pub struct TakenUp {
+    /// Its records, from the first.
+    pub records: Vec<Record>,
+    /// What they come to.
+    pub state: RunState,
 }

@@ -9,6 +9,8 @@ use std::{
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
 };
 
 use journal_schema::{Digest, RunId, Seq};
@@ -16,9 +18,9 @@ use serde::Serialize;
 
 use super::{
     StoreError,
-    first::{self, First},
+    first::{self, First, Image, Listed},
     layout::{self, StateDir},
-    ledger::{FirstSeen, Known, Ledger},
+    ledger::{FirstSeen, Known, Ledger, Wanted},
     mirror::{self, Mirror},
 };
 
@@ -135,25 +137,25 @@ pub(super) struct Opened {
     pub(super) repairs: Vec<Repair>,
 }
 
-/// Opens both copies, or the mirror alone. The lock is held.
-pub(super) fn open(dir: &StateDir, with_first: bool) -> Result<Opened, StoreError> {
+/// Opens both copies, or the mirror alone. The lock is held. `wanted` is taken up on the way.
+pub(super) fn open(dir: &StateDir, with_first: bool, wanted: Option<&mut Wanted>) -> Result<Opened, StoreError> {
     let mut repairs = Vec::new();
     for file in first::clear_torn_snapshots(&dir.sled())? {
         repairs.push(Repair::TornSnapshotRemoved { file });
     }
-    let mut ledger = Ledger::examine(dir)?;
+    let (ledger, listed) = read_both(dir, with_first, wanted);
+    let mut ledger = ledger?;
     let mut first = None;
-    if with_first {
-        match First::open(&dir.sled()) {
-            Ok(opened) => {
-                if ledger.first != FirstSeen::Absent {
-                    ledger.read_first(&opened, false);
-                }
-                first = Some(opened);
+    match listed {
+        None => {}
+        Some(Ok((opened, listed))) => {
+            if ledger.first != FirstSeen::Absent {
+                ledger.list_first(&opened, listed);
             }
-            Err(full @ StoreError::Full { .. }) => return Err(full),
-            Err(e) => ledger.first_is_broken(e.to_string()),
+            first = Some(opened);
         }
+        Some(Err(full @ StoreError::Full { .. })) => return Err(full),
+        Some(Err(e)) => ledger.first_is_broken(e.to_string()),
     }
     let mirror = settle_mirror(dir, &mut ledger, &mut repairs)?;
     if with_first {
@@ -161,6 +163,44 @@ pub(super) fn open(dir: &StateDir, with_first: bool) -> Result<Opened, StoreErro
     }
     let runs = index(&ledger, &mut repairs);
     Ok(Opened { first, mirror, runs, repairs })
+}
+
+/// sled, open, and what it has or said instead.
+type Listing = Result<(First, Result<Vec<Listed>, String>), StoreError>;
+
+/// Reads the copies side by side: sled is opened as soon as its data file is in memory, while the mirror is read. `None`: sled
+/// was not opened.
+fn read_both(
+    dir: &StateDir,
+    with_first: bool,
+    wanted: Option<&mut Wanted>,
+) -> (Result<Ledger, StoreError>, Option<Listing>) {
+    let list = || {
+        let first = First::open(&dir.sled())?;
+        let listed = first.list();
+        Ok((first, listed))
+    };
+    let (image, as_it_was) = mpsc::channel();
+    thread::scope(|scope| {
+        let opening = move || {
+            let found = Image::of(&dir.sled());
+            let meanwhile = with_first && matches!(found, Ok(Image::Absent | Image::Read(_)));
+            // Nobody waits for it any more if the mirror cannot be read.
+            let _ = image.send(found);
+            meanwhile.then(list)
+        };
+        let opening = thread::Builder::new().name(first::GUARDED.to_owned()).spawn_scoped(scope, opening);
+        let mut ledger = Ledger::of_mirror(dir, wanted);
+        if let Ok(read) = &mut ledger
+            && let Err(e) =
+                as_it_was.recv().expect("the thread sends before it ends").and_then(|image| read.carve(dir, &image))
+        {
+            ledger = Err(e);
+        }
+        let listed = opening.expect("the journal needs two threads").join().expect("panics of sled are caught");
+        let listed = if ledger.is_ok() && with_first { listed.or_else(|| Some(list())) } else { listed };
+        (ledger, listed)
+    })
 }
 
 /// Gives the mirror every good record, and takes from it what is none.

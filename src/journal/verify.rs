@@ -105,7 +105,7 @@ impl RunReport {
 pub(super) fn through(dir: &StateDir, first: Option<&First>) -> Result<Report, StoreError> {
     let mut ledger = Ledger::examine(dir)?;
     if let Some(first) = first {
-        ledger.read_first(first, true);
+        ledger.read_first(first);
     }
     Ok(report(dir, &ledger))
 }

@@ -64,11 +64,7 @@ impl ReadOnly {
         let mut state: Option<RunState> = None;
         for found in self.digested(run) {
             let (record, digest) = found?;
-            let folded = match &mut state {
-                Some(state) => state.apply_digested(&record, digest),
-                None => RunState::start_digested(&record, digest).map(|started| state = Some(started)),
-            };
-            if let Err(e) = folded {
+            if let Err(e) = RunState::take_up(&mut state, &record, digest) {
                 return Ok(Err(e));
             }
         }

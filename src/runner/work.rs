@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use journal_schema::{Digest, Operator, Payload, RunId, UnixMillis};
+use journal_schema::{Digest, Operator, Payload, RunId, RunState, UnixMillis};
 use serde::{Deserialize, Serialize};
 use workflows::{
     Request, Workflow,
@@ -13,7 +13,7 @@ use workflows::{
 use super::{Control, Failed, Home, Hub, Rehearsal, Work, serve};
 use crate::{
     engine::{Clock, Ending, Engine, Patience, Start, SystemClock},
-    journal::{CopySink, GuardedStore, Holder, Replicated, StateDir, Store},
+    journal::{CopySink, GuardedStore, Holder, Replicated, StateDir, TakenUp},
     remote::{Copies, Fleet, Here, Remote},
 };
 
@@ -144,19 +144,24 @@ struct Drive {
     engine: Engine,
     parameters: Parameters,
     store: Arc<Replicated<GuardedStore>>,
+    /// What the run's records come to; `None`: it has none.
+    state: Option<RunState>,
 }
 
 #[async_trait]
 impl Work for Drive {
     async fn work(self: Box<Self>, _: Arc<Control>) -> Ending {
-        let Self { engine, parameters, store } = *self;
+        let Self { engine, parameters, store, state } = *self;
         let Parameters { run, operator, action, .. } = parameters;
-        let ending = match action {
-            Action::Start { request, config, plan, decisions } => {
+        let ending = match (action, state) {
+            (Action::Start { request, config, plan, decisions }, _) => {
                 engine.start(Start { run, operator, request, config, plan, decisions }).await
             }
-            Action::Resume => engine.resume(run, operator).await,
-            Action::Rollback { reason } => engine.rollback(run, operator, &reason).await,
+            (Action::Resume, Some(state)) => engine.resume_from(state, operator).await,
+            (Action::Rollback { reason }, Some(state)) => engine.rollback_from(state, operator, &reason).await,
+            (Action::Resume | Action::Rollback { .. }, None) => {
+                Ending::Refused { why: format!("run {run} has no records in the journal") }
+            }
         };
         catch_up(&store, run).await;
         ending
@@ -191,8 +196,9 @@ pub async fn live(
         .map_err(failed("finding its workflow"))?;
     let purpose = format!("run {run} ({})", parameters.workflow);
     let holder = Holder { operator: parameters.operator.clone(), purpose, since: now };
-    let store = open_store(home, &holder).await?;
-    let history = store.read(run).await.map_err(|e| e.to_string()).map_err(failed("reading the journal"))?;
+    let (store, taken) = open_store(home, &holder, run).await?;
+    let (history, state) = taken.map(|t| (t.records, t.state)).unzip();
+    let history = history.unwrap_or_default();
     if matches!(parameters.action, Action::Start { .. }) != history.is_empty() {
         let why = format!("run {run} has {} records in the journal", history.len());
         return Err(Failed { doing: "beginning", why });
@@ -219,16 +225,17 @@ pub async fn live(
         patience: Patience { unreachable: Duration::from_secs(parameters.patience_s.into()), ..Patience::default() },
         stop: control.stop.clone(),
     };
-    serve(home, control, Box::new(Drive { engine, parameters, store })).await
+    serve(home, control, Box::new(Drive { engine, parameters, store, state })).await
 }
 
 /// Opens the journal. Somebody who only looks at it holds it for milliseconds; a runner holds it for long and is named.
-async fn open_store(home: &Home, holder: &Holder) -> Result<GuardedStore, Failed> {
+async fn open_store(home: &Home, holder: &Holder, run: RunId) -> Result<(GuardedStore, Option<TakenUp>), Failed> {
     let dir = StateDir::new(home.state());
     let failed = |why: String| Failed { doing: "opening the journal", why };
-    let store = super::patiently(|| GuardedStore::open(&dir, holder)).await.map_err(|e| failed(e.to_string()))?;
+    let opened = super::patiently(|| GuardedStore::open_for(&dir, holder, run)).await;
+    let (store, taken) = opened.map_err(|e| failed(e.to_string()))?;
     for repair in store.repairs() {
         tracing::warn!("journal: {repair}");
     }
-    Ok(store)
+    Ok((store, taken))
 }

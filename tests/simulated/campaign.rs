@@ -9,7 +9,7 @@ use std::{
 };
 
 use hamn::{engine::Ending, remote::simulated::Mishap};
-use journal_schema::{End, Payload, RunState};
+use journal_schema::{End, Payload};
 use lab::sim::{EndState, World};
 use workflows::{
     Workflow,
@@ -90,7 +90,7 @@ impl Stage {
 
     /// Items open at the end.
     fn items(&self) -> usize {
-        RunState::fold(&self.records()).map_or(0, |state| state.items.len())
+        self.state().map_or(0, |state| state.items.len())
     }
 
     /// How the run ended by its journal: the program may have died with the last record.

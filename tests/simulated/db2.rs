@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use hamn::engine::Ending;
 use journal_schema::{Payload, Record};
-use lab::sim::World;
+use lab::sim::{AtBoot, World};
 use workflows::{
     example,
-    model::{Flavour, NodeId, Pair, Platform},
+    model::{AfterTakeover, Database, Flavour, NodeId, Pair, Platform},
     registry,
 };
 
@@ -20,13 +20,19 @@ fn pair() -> Pair {
         node.platform = Platform::Linux;
         node.machine_id = other.machine_id;
     }
+    // On Linux the service address is added to the machine's own.
+    pair.service.standby_address = None;
     pair.xcat.control = example::practice().xcat.control;
     pair
 }
 
 fn stage(world: World, workflow: &str, target: NodeId) -> Stage {
+    stage_of(world, &pair(), workflow, target)
+}
+
+fn stage_of(world: World, pair: &Pair, workflow: &str, target: NodeId) -> Stage {
     let workflow = registry::by_name(Flavour::Db2, workflow).unwrap();
-    Stage::new(world, Arc::new(pair()), Arc::new(workflow), target, Script::default())
+    Stage::new(world, Arc::new(pair.clone()), Arc::new(workflow), target, Script::default())
 }
 
 fn states(records: &[Record]) -> Vec<&str> {
@@ -40,9 +46,10 @@ fn states(records: &[Record]) -> Vec<&str> {
 fn done(stage: &Stage) -> Vec<Record> {
     let end = stage.program(Do::Start);
     let records = stage.records();
-    assert!(matches!(end, Some(Ending::Done)), "{end:?}\n{}", story(&records));
+    let last = story(&records[records.len().saturating_sub(4)..]);
+    assert!(matches!(end, Some(Ending::Done)), "{end:?}\n{last}");
     let violations = stage.violations.lock().unwrap();
-    assert!(violations.is_empty(), "{violations:?}\n{}", story(&records));
+    assert!(violations.is_empty(), "{violations:?}");
     records
 }
 
@@ -63,6 +70,50 @@ fn t40_a_dead_primary_is_fenced_first() {
     let states = states(&records);
     let at = |state: &str| states.iter().position(|s| *s == state).unwrap();
     assert!(at("Fenced") < at("Decided") && at("Decided") < at("TakenOver"), "{states:?}");
+}
+
+/// Somebody switches the old machine on; nothing of the cluster starts there.
+fn comes_back(stage: &Stage, id: NodeId) {
+    let world = &mut stage.scene.lock().unwrap().world;
+    world.boots_with(id, AtBoot { database: false, xcatd: false, helpers: false, service_address: false });
+    world.power(id, true);
+    world.advance(300_000);
+}
+
+/// The next run in the same world.
+fn next(stage: &Stage, pair: &Pair, workflow: &str, target: NodeId) -> Stage {
+    let next = stage_of(World::healthy(pair), pair, workflow, target);
+    std::mem::swap(&mut *next.scene.lock().unwrap(), &mut *stage.scene.lock().unwrap());
+    next
+}
+
+/// After a role switch the old machine's log matches: it is taken in as it is, and the two change places again.
+#[test]
+fn t69_a_machine_whose_log_matches_is_taken_in_as_it_is() {
+    let over = stage(World::healthy(&pair()), "failover", NodeId::B);
+    done(&over);
+    let back = next(&over, &pair(), "failback", NodeId::A);
+    comes_back(&back, NodeId::A);
+    let records = done(&back);
+    assert!(states(&records).contains(&"Tried") && !states(&records).contains(&"Restored"), "{:?}", states(&records));
+}
+
+/// After a takeover by force the old log may not match; where HADR was dissolved nothing can: a new copy, and what the old one had is kept.
+#[test]
+fn t67_a_new_copy_where_hadr_was_dissolved() {
+    let mut pair = pair();
+    if let Database::Db2(db2) = &mut pair.database {
+        db2.hadr.after_takeover = AfterTakeover::Stop;
+    }
+    let mut world = World::healthy(&pair);
+    world.power(NodeId::A, false);
+    let over = stage_of(world, &pair, "failover", NodeId::B);
+    done(&over);
+    let back = next(&over, &pair, "failback", NodeId::A);
+    comes_back(&back, NodeId::A);
+    let records = done(&back);
+    let states = states(&records);
+    assert!(states.contains(&"Saved") && states.contains(&"Restored"), "{states:?}");
 }
 
 /// 5.1.9 whole: both databases change roles and change back, and the test node is gone. The return is a second promotion under the epoch
@@ -91,4 +142,15 @@ fn a_sync_saves_what_the_primary_tells() {
     let world = World::healthy(&pair);
     let records = done(&Stage::new(world, Arc::new(pair), Arc::new(workflow), NodeId::A, Script::default()));
     assert_eq!(states(&records).last(), Some(&"Done"));
+}
+
+/// The procedure's own pair, on AIX: over and back, and the old machine takes no address by itself when it is switched on.
+#[test]
+fn t5_t68_the_procedure_s_pair_goes_over_and_back() {
+    let pair = example::procedure();
+    let over = stage_of(World::healthy(&pair), &pair, "failover", NodeId::B);
+    done(&over);
+    let back = next(&over, &pair, "failback", NodeId::A);
+    comes_back(&back, NodeId::A);
+    done(&back);
 }

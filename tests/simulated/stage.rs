@@ -15,7 +15,7 @@ use hamn::{
     journal::{MemoryStore, Store, StoreError},
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
-use journal_schema::{Digest, Operator, Payload, Record, RunId};
+use journal_schema::{Digest, Operator, Payload, Record, RunId, RunState};
 use lab::sim::World;
 use workflows::{Request, Workflow, model::NodeId, model::Pair};
 
@@ -84,6 +84,11 @@ impl Store for Paper {
     async fn read(&self, run: RunId) -> Result<Vec<Record>, StoreError> {
         self.life.go_on().await;
         self.store.read(run).await
+    }
+
+    async fn fold(&self, run: RunId) -> Result<Option<RunState>, StoreError> {
+        self.life.go_on().await;
+        self.store.fold(run).await
     }
 }
 
@@ -220,6 +225,11 @@ impl Stage {
     /// Whether the run has a first record.
     pub(crate) fn begun(&self) -> bool {
         poll_once(self.store.runs()).is_some_and(|r| r.is_ok_and(|runs| !runs.is_empty()))
+    }
+
+    /// What the records come to.
+    pub(crate) fn state(&self) -> Option<RunState> {
+        poll_once(self.store.fold(RUN)).and_then(Result::ok).flatten()
     }
 
     pub(crate) fn records(&self) -> Vec<Record> {

@@ -35,7 +35,7 @@ fn line(action: &Action) -> String {
 }
 
 /// A call of DB2 as one would type it as the instance's owner.
-fn db2_call(call: db2::Call<'_>) -> String {
+fn db2_call(call: db2::Call<'_>, command: &Command) -> String {
     match call {
         db2::Call::Group(statements) => {
             let lines: Vec<String> = statements
@@ -52,13 +52,26 @@ fn db2_call(call: db2::Call<'_>) -> String {
         db2::Call::RoleIs(database, roles) => {
             format!("db2 GET DB CFG FOR {database}   # only if its role is {}", roles.join(" or "))
         }
+        db2::Call::SaveLogs(database, directory) => {
+            format!("keep GET DB CFG FOR {database} and its log files in {directory}")
+        }
+        db2::Call::Image(what, path, timestamp) => {
+            let image = format!("{path}.0.*.{timestamp}.001");
+            let to = command.argv.last().map_or("", String::as_str);
+            match what {
+                db2::Image::Copy => format!("scp -p {image} {to}"),
+                db2::Image::Sum => format!("cksum {image}"),
+                db2::Image::Own => format!("chown {to} {image}"),
+            }
+        }
     }
 }
 
 fn call(command: &Command) -> String {
     let mut text = String::new();
-    if let (Some(call), Some(user)) = (db2::call(command), &command.user) {
-        return format!("[{user}] {}", db2_call(call));
+    if let Some(call) = db2::call(command) {
+        let user = command.user.as_ref().map_or_else(String::new, |user| format!("[{user}] "));
+        return user + &db2_call(call, command);
     }
     if let Some(user) = &command.user {
         text.push_str(&format!("[{user}] "));

@@ -1,16 +1,29 @@
 //! The workflows that there are.
 
+use journal_schema::Digest;
+
 use crate::{db2, drill, failover, model::Flavour, setup, switchover, sync, table::Workflow};
 
 /// All of a kind of database, in the order of a help text.
 pub fn of(flavour: Flavour) -> Vec<Workflow> {
     match flavour {
         Flavour::Postgres => vec![failover::workflow(), switchover::workflow()],
-        Flavour::Db2 => vec![setup::workflow(), db2::failover::workflow(), drill::workflow(), sync::workflow()],
+        Flavour::Db2 => vec![
+            setup::workflow(),
+            db2::failover::workflow(),
+            db2::failback::workflow(),
+            drill::workflow(),
+            sync::workflow(),
+        ],
     }
 }
 
 /// The one of that name.
 pub fn by_name(flavour: Flavour, name: &str) -> Option<Workflow> {
     of(flavour).into_iter().find(|w| w.name == name)
+}
+
+/// The kind of database whose workflow has that table; `None`: a table of another version.
+pub fn flavour(table: &Digest) -> Option<Flavour> {
+    Flavour::ALL.into_iter().find(|flavour| of(*flavour).iter().any(|w| w.digest() == *table))
 }

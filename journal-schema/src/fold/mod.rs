@@ -9,7 +9,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Digest, End, Fact, Frames, OpenItem, Operator, Payload, PlannedStep, Record, Refs, RunId, Seq, TableRow, UnixMillis,
+    Digest, End, Fact, FrameError, Frames, OpenItem, Operator, Payload, PlannedStep, Record, Refs, RunId, Seq,
+    TableRow, UnixMillis,
 };
 
 mod absorb;
@@ -167,14 +168,25 @@ impl RunState {
     pub fn fold_frames(bytes: &[u8]) -> Result<Self, ReadError> {
         let mut frames = Frames::new(bytes);
         let mut state: Option<Self> = None;
-        while let Some((offset, record)) = frames.next() {
-            let record = record.map_err(|error| ReadError::Frame { offset, error })?;
-            match &mut state {
-                None => state = Some(Self::start_digested(&record, frames.digest())?),
-                Some(state) => state.apply_digested(&record, frames.digest())?,
-            }
+        while let Some((offset, frame)) = frames.next_frame() {
+            let digested = frame.and_then(|f| Ok((f.record().map_err(FrameError::Unreadable)?, f.digest())));
+            let (record, digest) = digested.map_err(|error| ReadError::Frame { offset, error })?;
+            Self::take_up(&mut state, &record, digest)?;
         }
         state.ok_or_else(|| FoldError::empty().into())
+    }
+
+    /// The first record starts the state, each further one is applied; for a caller that knows the record's digest.
+    pub fn take_up(state: &mut Option<Self>, record: &Record, digest: Digest) -> Result<(), FoldError> {
+        match state {
+            Some(state) => state.apply_digested(record, digest),
+            None => Self::start_digested(record, digest).map(|started| *state = Some(started)),
+        }
+    }
+
+    /// The record that follows the last one.
+    pub fn next(&self, at: UnixMillis, payload: Payload) -> Record {
+        Record::after(Some(self.last), self.run, at, payload)
     }
 
     /// [`RunState::start`] for a caller that knows the record's digest, without computing it again.

@@ -250,6 +250,8 @@ impl World {
             Asked::Tool(argv) => self.db2_program(id, argv, None, limit_ms),
             Asked::Applications => self.db2_applications(id, limit_ms),
             Asked::RoleIs(database, roles) => self.db2_role_is(id, database, roles, limit_ms),
+            Asked::SaveLogs(database, directory) => self.db2_save_logs(id, database, directory, limit_ms),
+            Asked::Image(what, path, stamp) => self.db2_image(id, what, path, stamp),
         }
     }
 
@@ -295,6 +297,43 @@ impl World {
         };
         word.clone_into(&mut ran.stdout);
         ran
+    }
+
+    /// Configuration and log files of a database kept in a directory.
+    fn db2_save_logs(&mut self, id: NodeId, database: &str, directory: &str, limit_ms: u64) -> Ran {
+        let mut ran = self.db2_group(id, &[format!("GET DB CFG FOR {database}")], limit_ms);
+        if ran.exit == 0 {
+            let config = std::mem::take(&mut ran.stdout);
+            for (name, content) in [("db.cfg", config.as_str()), ("logs.tar", "log files"), ("complete", "complete\n")]
+            {
+                self.put_file(id, &format!("{directory}/{name}"), content);
+            }
+        }
+        ran
+    }
+
+    /// What is done with images by shell scripts: copied to the other machine, summed, given away.
+    fn db2_image(&mut self, id: NodeId, what: db2_vocabulary::Image, path: &str, stamp: &str) -> Ran {
+        let (start, end) = (format!("{path}.0."), format!(".{stamp}.001"));
+        let directory = path.rsplit_once('/').map_or("/", |(directory, _)| directory).to_owned() + "/";
+        let files = self.m(id).files.under(&directory);
+        let mut found = files.filter(|(p, _)| p.starts_with(&start) && p.ends_with(&end));
+        let (Some((image, content)), None) = (found.next().map(|(p, c)| (p.to_owned(), c.to_string())), found.next())
+        else {
+            return Ran::failed(1, "no such image\n", 10);
+        };
+        drop(found);
+        match what {
+            db2_vocabulary::Image::Copy if !self.alive(id.other()) => {
+                Ran::failed(255, "ssh: connect to host: Connection timed out\n", 3_000)
+            }
+            db2_vocabulary::Image::Copy => {
+                self.put_file(id.other(), &image, &content);
+                Ran::ok("", 800)
+            }
+            db2_vocabulary::Image::Sum => Ran::ok(format!("{} {}\n", sum(&content), content.len()), 20),
+            db2_vocabulary::Image::Own => Ran::ok("", 10),
+        }
     }
 
     /// The role in the configuration of a database; exit 0 if it is one of the permitted ones, else 9.
@@ -424,4 +463,9 @@ impl World {
         let behind = db2.acknowledged.iter().filter(|(_, n)| *n > last).map(|(ms, _)| *ms).collect();
         Some((db2.acknowledged.len(), behind))
     }
+}
+
+/// A checksum; not cksum's.
+fn sum(content: &str) -> u32 {
+    content.bytes().fold(0, |sum: u32, byte| sum.rotate_left(5) ^ u32::from(byte))
 }

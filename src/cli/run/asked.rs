@@ -3,7 +3,8 @@
 use journal_schema::{DatabaseRole, Digest, Fact, Operator, Payload, RunId};
 use workflows::{
     Known, Request, Workflow,
-    model::{NodeId, Pair},
+    model::{Flavour, NodeId, Pair},
+    registry,
     table::{AcceptedLoss, Aimed, Stake},
 };
 
@@ -23,8 +24,16 @@ use crate::{
     runner::{Action, Parameters, World, here},
 };
 
-/// What must be typed when nobody knows how much is lost.
-const ACCEPT_UNKNOWN_LOSS: &str = "I accept unknown loss";
+/// What must be typed beside a machine's name because of what is lost.
+struct Dear {
+    words: &'static str,
+    purpose: &'static str,
+    /// The same on the command line.
+    flag: &'static str,
+    given: bool,
+    /// Why nothing was done without it.
+    missing: &'static str,
+}
 
 /// A run that somebody asks for.
 pub(in crate::cli) struct Asked<'a> {
@@ -91,17 +100,31 @@ impl Asked<'_> {
             None => None,
         };
         let first = wanted.unwrap_or(NodeId::B);
-        let look = self.look_for(remote, first, run).await;
-        if wanted.is_some() || self.meant(&look.known) == Some(first) {
+        let look = self.look_for(remote, self.workflow, first, run).await;
+        if wanted.is_some() {
             return Ok(Sight { run, target: first, look });
         }
-        let second = self.look_for(remote, first.other(), run).await;
-        if self.meant(&second.known) == Some(first.other()) {
-            return Ok(Sight { run, target: first.other(), look: second });
-        }
-        Err(Trouble::refused("neither machine is seen to be the standby, so it must be said which is to be in service")
+        let meant = match self.meant(&look.known) {
+            None => self.meant(&self.roles(remote, run).await),
+            told => told,
+        };
+        match meant {
+            Some(target) if target == first => Ok(Sight { run, target, look }),
+            Some(target) => Ok(Sight { run, target, look: self.look_for(remote, self.workflow, target, run).await }),
+            None => Err(Trouble::refused(
+                "neither machine is seen to be the standby, so it must be said which is to be in service",
+            )
             .detail(view::facts(pair, &look.known))
-            .next(format!("hamn run {} --target NAME", self.workflow.name)))
+            .next(format!("hamn run {} --target NAME", self.workflow.name))),
+        }
+    }
+
+    /// What a failover would see first: not every workflow looks at the roles of both machines before it knows its target.
+    async fn roles(&self, remote: &dyn Remote, run: RunId) -> Known {
+        match registry::by_name(self.pair().flavour(), "failover") {
+            Some(failover) => self.look_for(remote, &failover, NodeId::B, run).await.known,
+            None => Known::default(),
+        }
     }
 
     /// hamn must not run on the machine that it powers off (trap 10).
@@ -116,14 +139,14 @@ impl Asked<'_> {
             .next(format!("type it on {target}, or on a third machine: hamn run {}", self.workflow.name)))
     }
 
-    async fn look_for(&self, remote: &dyn Remote, target: NodeId, run: RunId) -> Look {
+    async fn look_for(&self, remote: &dyn Remote, workflow: &Workflow, target: NodeId, run: RunId) -> Look {
         let mut known = Known::default();
         if let Some(fact) = self.attestation(target) {
             known.learn(&fact);
         }
         // Whether unknown loss is accepted is asked below, when it is known whether the loss is known.
         let request = self.request(target, true);
-        look(remote, self.pair(), self.workflow, &request, run, known).await
+        look(remote, self.pair(), workflow, &request, run, known).await
     }
 
     fn attestation(&self, target: NodeId) -> Option<Fact> {
@@ -135,11 +158,7 @@ impl Asked<'_> {
     /// Shows everything and asks. `None`: it was only to be shown.
     pub(super) fn consent(&self, sight: &Sight) -> Result<Option<Consented>, Trouble> {
         let known = &sight.look.known;
-        let blind = !view::loss_is_known(known) && self.fences();
-        // What is shown below is what is accepted by the words of consent.
-        let (bytes, millis) = known.loss();
-        let accept_loss = self.fences().then_some(AcceptedLoss { bytes, millis });
-        let request = Request { accept_loss, ..self.request(sight.target, blind) };
+        let request = self.consented(sight);
         let toml = self.config.to_toml();
         let intention = Intention::new(self.pair(), self.workflow, &request, known, &toml);
         let id = intention.id;
@@ -162,7 +181,7 @@ impl Asked<'_> {
         if self.args.dry_run {
             return Ok(None);
         }
-        let words = self.ask(sight, id, blind)?;
+        let words = self.ask(sight, id)?;
         let mut decisions = vec![self.decided("consent", &words, &shown, Vec::new())];
         if let (Some(fact), Some(text)) = (self.attestation(sight.target), &self.args.attest_off) {
             decisions.push(self.decided("fence.attest", text, "", vec![fact]));
@@ -198,7 +217,7 @@ impl Asked<'_> {
     /// Shows everything and takes `words` for the consent, as if they had been typed. Only for a demonstration.
     pub(in crate::cli) fn consent_as_if(&self, sight: &Sight, words: &str) -> Result<Consented, Trouble> {
         let known = &sight.look.known;
-        let request = self.request(sight.target, !view::loss_is_known(known));
+        let request = self.consented(sight);
         let intention = Intention::new(self.pair(), self.workflow, &request, known, &self.config.to_toml());
         let shown = self.show(sight, &intention);
         out::print(&coloured(&shown))?;
@@ -241,9 +260,43 @@ impl Asked<'_> {
         })
     }
 
+    /// The request as it is once everything that is shown was consented to.
+    fn consented(&self, sight: &Sight) -> Request {
+        let known = &sight.look.known;
+        let (bytes, millis) = known.loss();
+        let accept_loss = self.fences().then_some(AcceptedLoss { bytes, millis });
+        Request { accept_loss, ..self.request(sight.target, !view::loss_is_known(known) && self.fences()) }
+    }
+
+    /// The stronger consent, where it is needed: to a loss that nobody knows, and with DB2, which would refuse a takeover that loses
+    /// nothing only by force, to any loss (trap 40).
+    fn dear(&self, known: &Known) -> Option<Dear> {
+        if !self.fences() {
+            return None;
+        }
+        match known.loss().1 {
+            None => Some(Dear {
+                words: "I accept unknown loss",
+                purpose: "Nobody knows how much is lost. To accept that",
+                flag: "--accept-unknown-loss",
+                given: self.args.accept_unknown_loss,
+                missing: "nobody knows how much would be lost, and that was not accepted",
+            }),
+            Some(ms) if ms > 0 && self.pair().flavour() == Flavour::Db2 => Some(Dear {
+                words: "I accept this loss",
+                purpose: "The takeover is by force, and loses what is shown above. To accept that",
+                flag: "--accept-loss",
+                given: self.args.accept_loss,
+                missing: "the takeover would be by force, and its loss was not accepted",
+            }),
+            Some(_) => None,
+        }
+    }
+
     /// The words of consent.
-    fn ask(&self, sight: &Sight, id: Digest, blind: bool) -> Result<String, Trouble> {
+    fn ask(&self, sight: &Sight, id: Digest) -> Result<String, Trouble> {
         let again = format!("hamn run {} --yes --plan {}", self.workflow.name, id.short());
+        let dear = self.dear(&sight.look.known);
         if self.args.yes {
             let given = self.args.plan.as_deref().unwrap_or_default().to_ascii_lowercase();
             if given.len() < 12 || !id.to_string().starts_with(&given) {
@@ -251,12 +304,11 @@ impl Asked<'_> {
                     .detail(format!("consented to {given}, now it is {}", id.short()))
                     .next(format!("look again: hamn run {} --dry-run", self.workflow.name)));
             }
-            if blind && !self.args.accept_unknown_loss {
-                return Err(Trouble::refused("nobody knows how much would be lost, and that was not accepted")
-                    .next(format!("{again} --accept-unknown-loss")));
+            let Some(dear) = dear else { return Ok(format!("--yes --plan {given}")) };
+            if !dear.given {
+                return Err(Trouble::refused(dear.missing).next(format!("{again} {}", dear.flag)));
             }
-            let loss = if blind { " --accept-unknown-loss" } else { "" };
-            return Ok(format!("--yes --plan {given}{loss}"));
+            return Ok(format!("--yes --plan {given} {}", dear.flag));
         }
         let Some((word, purpose)) = self.price(sight) else { return Ok(String::new()) };
         let given = |asked| match asked {
@@ -265,10 +317,9 @@ impl Asked<'_> {
             Consent::Refused(typed) => Err(consent::refused(&typed)),
         };
         let mut words = given(consent::ask(word, &purpose)?)?;
-        if blind {
+        if let Some(dear) = dear {
             words.push_str("; ");
-            words
-                .push_str(&given(consent::ask(ACCEPT_UNKNOWN_LOSS, "Nobody knows how much is lost. To accept that")?)?);
+            words.push_str(&given(consent::ask(dear.words, dear.purpose)?)?);
         }
         Ok(words)
     }

@@ -36,6 +36,9 @@ pub struct RunArgs {
     /// Id of the plan that was looked at (from --dry-run); refused if the facts are others now
     #[arg(long, value_name = "ID")]
     plan: Option<String>,
+    /// Accept the loss that is shown (DB2: asked for when the takeover is by force)
+    #[arg(long)]
+    accept_loss: bool,
     /// Accept that nobody knows how much is lost (asked for when it is so)
     #[arg(long)]
     accept_unknown_loss: bool,
@@ -74,14 +77,15 @@ enum Which {
 }
 
 impl RunArgs {
-    /// `hamn run failover`
-    pub(super) fn failover() -> Self {
+    /// Without any option.
+    pub(super) fn bare() -> Self {
         Self {
             workflow: Which::Failover,
             target: None,
             dry_run: false,
             yes: false,
             plan: None,
+            accept_loss: false,
             accept_unknown_loss: false,
             attest_off: None,
             detach: false,

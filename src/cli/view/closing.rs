@@ -2,6 +2,7 @@
 
 use journal_schema::{Direction, End, RunState, StepStatus};
 use serde::Serialize;
+use workflows::model::Flavour;
 
 use crate::{
     cli::{
@@ -125,10 +126,7 @@ impl Closing {
             if state.can_roll_back() {
                 add(format!("hamn rollback {run} --reason WHY"), "undoes what was done");
             } else {
-                add(
-                    workflows::steps::FAILBACK.to_owned(),
-                    "returns later: past the pivot there is no way back but forward",
-                );
+                add(returns(state).to_owned(), "returns later: past the pivot there is no way back but forward");
             }
         }
         add(format!("hamn journal show {run}"), "shows what is known");
@@ -240,4 +238,10 @@ pub(crate) fn retreat(state: &RunState) -> String {
         .map(|s| format!("  undoes on {}: {}\n", s.place, s.title))
         .collect();
     if steps.is_empty() { "  nothing was changed; the run only ends\n".to_owned() } else { steps.concat() }
+}
+
+/// How one returns from where a run has brought the cluster. A table that this version does not know is an older version's, which knew
+/// PostgreSQL only.
+pub(in crate::cli) fn returns(state: &RunState) -> &'static str {
+    workflows::steps::failback(workflows::registry::flavour(&state.refs.table).unwrap_or(Flavour::Postgres))
 }

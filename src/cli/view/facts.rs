@@ -1,9 +1,9 @@
 //! The pair as it was seen, both machines side by side. What was not seen reads `unknown`.
 
-use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri};
+use journal_schema::{Channel, DatabaseRole, Fact, HadrRole, Power, Tri};
 use workflows::{
     Known,
-    model::{Fence, Node, NodeId, Pair},
+    model::{Fence, Flavour, Node, NodeId, Pair},
     table::Stake,
 };
 
@@ -95,6 +95,10 @@ pub(crate) fn facts(pair: &Pair, known: &Known) -> String {
         (r, "", 0) => role(r).to_owned(),
         (r, system, timeline) => format!("{}, timeline {timeline}, system {system}", role(r)),
     });
+    if pair.flavour() == Flavour::Db2 {
+        row("HADR", &|n| hadr(known, n));
+        row("peer window", &|n| window(known, n));
+    }
     row("database log", &|n| match known.log(n) {
         Some(Fact::LogPosition { written: Some(written), .. }) => format!("written {}", position(Some(*written))),
         Some(Fact::LogPosition { received, replayed, .. }) => {
@@ -135,6 +139,30 @@ pub(crate) fn facts(pair: &Pair, known: &Known) -> String {
         }
     }
     text
+}
+
+/// State and connection of HADR as the machine's own database has them.
+fn hadr(known: &Known, node: &str) -> String {
+    match known.hadr(node) {
+        Some(Fact::Hadr { active: Tri::No, .. }) => "the database is not active".to_owned(),
+        Some(Fact::Hadr { role: HadrRole::Standard, .. }) => "not in HADR".to_owned(),
+        Some(Fact::Hadr { state, connection, .. }) => format!("{state:?}, {connection:?}"),
+        _ => "unknown".to_owned(),
+    }
+}
+
+/// The peer window by the machine's own clock at the look.
+fn window(known: &Known, node: &str) -> String {
+    match known.hadr(node) {
+        Some(Fact::Hadr { window_end_ms: Some(end), clock_ms: Some(now), .. }) if end > now => {
+            format!("open for {} more", duration(end - now))
+        }
+        Some(Fact::Hadr { window_end_ms: Some(end), clock_ms: Some(now), .. }) => {
+            format!("over since {}", duration(now - end))
+        }
+        Some(Fact::Hadr { .. }) => "none".to_owned(),
+        _ => "unknown".to_owned(),
+    }
 }
 
 fn clock(known: &Known, node: &str) -> String {

@@ -14,8 +14,9 @@ use super::{
     look, promote, serve,
 };
 use crate::{
+    model::Platform,
     step::Step,
-    steps::{address, claim, epoch, fence, fit, nim, schedules, xcat},
+    steps::{address, aix, claim, epoch, fence, fit, nim, schedules, xcat},
     table::{Context, Guard, Row, Workflow, row, states},
 };
 
@@ -108,7 +109,13 @@ fn power_off(ctx: &Context<'_>) -> Vec<Step> {
         ..step
     });
     let deactivate = instance::deactivate(ctx, ctx.request.target.other(), "switch.deactivate");
-    forward(fit(std::iter::once(Step { optional: true, ..deactivate }).chain(off).collect()))
+    let mut steps = vec![Step { optional: true, ..deactivate }];
+    if ctx.other().platform == Platform::Aix {
+        // The ODM would give it the service address again when somebody switches it on.
+        let guard = aix::guard_boot(ctx, ctx.request.target.other(), "switch.guard-boot");
+        steps.push(Step { optional: true, ..guard });
+    }
+    forward(fit(steps.into_iter().chain(off).collect()))
 }
 
 fn stop(ctx: &Context<'_>) -> Vec<Step> {

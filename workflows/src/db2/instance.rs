@@ -9,10 +9,10 @@ use super::{
     read::{self, Instance},
 };
 use crate::{
-    model::{AfterTakeover, Db2, NodeId, Pair},
+    model::{AfterTakeover, Db2, Flavour, NodeId, Pair},
     script::{Action, Output, Script},
     step::{Judgement, Place, Step},
-    steps::{Batch, idempotent, judge, judged, look as looking, read as basic, the_probe_decides},
+    steps::{Batch, failback, idempotent, judge, judged, look as looking, read as basic, the_probe_decides},
     table::{Context, Guard},
     vocabulary::{self, db2 as calls},
 };
@@ -232,7 +232,7 @@ pub fn dissolve(ctx: &Context<'_>) -> Step {
             text: format!(
                 "HADR on {name} is stopped, as the configuration has it: the other database comes back by backup and restore only"
             ),
-            command: super::FAILBACK.into(),
+            command: failback(Flavour::Db2).into(),
         }),
         traps: &[42],
         section: "8.0 step 3",

@@ -3,15 +3,13 @@
 //! Everything that DB2 says is judged by code or by keyword, never by wording: texts differ by version and language. What is cut,
 //! missing or not known is *unknown*, and an unknown code is fatal and shown.
 
+pub mod failback;
 pub mod failover;
 pub mod instance;
 pub mod look;
 pub mod message;
 pub mod promote;
 pub mod read;
-
+pub mod reseed;
 pub mod serve;
 pub mod takeover;
-
-/// How one returns after the pivot.
-pub const FAILBACK: &str = "hamn run failback";

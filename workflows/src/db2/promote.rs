@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     host,
-    model::NodeId,
+    model::{Flavour, NodeId},
     script::{Output, Script},
     step::{Judge, Judgement, Place, Step},
-    steps::{Batch, address, claim, fence, fit, judge, loss, read as basic, schedules, target},
+    steps::{Batch, address, claim, failback, fence, fit, judge, loss, read as basic, schedules, target},
     table::{Context, Guard},
     vocabulary::{self, db2 as calls},
 };
@@ -335,7 +335,7 @@ fn once(ctx: &Context<'_>, form: TakeoverForm, step_id: &str) -> Step {
     let unprotected = OpenItem {
         id: "unprotected".into(),
         text: format!("UNPROTECTED: the database on {name} has no standby; what is lost with it is lost"),
-        command: super::FAILBACK.into(),
+        command: failback(Flavour::Db2).into(),
     };
     Step {
         stage: 2,

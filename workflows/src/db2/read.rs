@@ -91,6 +91,12 @@ impl Hadr {
     pub fn equal(&self) -> bool {
         self.primary.is_some() && self.primary == self.standby
     }
+
+    /// Whether the standby has at least what it knew the primary to have: while the primary is written to, its own position may be ahead
+    /// of what the last heartbeat said.
+    pub fn has_all(&self) -> bool {
+        self.primary.as_ref().zip(self.standby.as_ref()).is_some_and(|(primary, standby)| standby.byte >= primary.byte)
+    }
 }
 
 /// What `db2pd -hadr` told.
@@ -227,7 +233,8 @@ fn of_table(lines: &[&str], database: &str) -> Option<Hadr> {
     let connect = below("ConnectStatus")?;
     let log = |head: &str| {
         let words = words(head)?;
-        let [file, page, byte] = words[..] else { return None };
+        // A standby adds how full its receive buffer is.
+        let ([file, page, byte] | [file, page, byte, _]) = words[..] else { return None };
         let byte = u64::from_str_radix(byte.strip_prefix("0x")?, 16).ok()?;
         position(file, page.parse().ok()?, byte)
     };

@@ -153,7 +153,9 @@ pub fn permitted(view: &View) -> Permitted {
         if together(Peer) || (view.sync_mode == Some(SyncMode::SuperAsync) && together(RemoteCatchup)) {
             return Permitted::Form(TakeoverForm::Plain, Loss::NONE);
         }
-        return Permitted::LookAgain("the old primary is not fenced");
+        return Permitted::LookAgain(
+            "the two databases do not both say peer and connected, and the primary is not fenced",
+        );
     }
     let noticed = target.connection == HadrConnection::Disconnected;
     match target.state {

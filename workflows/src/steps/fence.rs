@@ -51,7 +51,7 @@ pub fn power_off(ctx: &Context<'_>) -> Vec<Step> {
                 "{name} is powered off and still has the service's name, address, schedules, epoch and claim on its disk: it must not \
                  boot on this network before it is made a standby"
             ),
-            command: super::FAILBACK.into(),
+            command: super::failback(ctx.pair.flavour()).into(),
         }),
         traps: &[1, 2, 3, 4, 5, 6],
         section: "8.0 step 2",

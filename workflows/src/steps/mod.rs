@@ -7,7 +7,7 @@ use std::sync::Arc;
 use journal_schema::{Fact, Mode, Tri};
 
 use crate::{
-    model::{Node, NodeId},
+    model::{Flavour, Node, NodeId},
     script::{Action, Command, Output, Script},
     step::{Judge, Judgement, Place, Step, Undo},
     table::Context,
@@ -37,8 +37,13 @@ pub mod xcat;
 /// Id of the open item that the service runs without a standby.
 pub const UNPROTECTED: &str = "unprotected";
 
-/// How one returns after the pivot. The workflow is not written yet, and what is printed at 3 a.m. must say so.
-pub const FAILBACK: &str = "hamn run failback   # not in this version yet; by hand: docs/after-failover.md";
+/// How one returns after the pivot, for a person. For PostgreSQL the workflow is not written yet, and what is printed at 3 a.m. must say so.
+pub fn failback(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::Postgres => "hamn run failback   # not in this version yet; by hand: docs/after-failover.md",
+        Flavour::Db2 => "hamn run failback",
+    }
+}
 
 /// A read-only script under construction: each command gives the index at which its result is found.
 #[derive(Debug, Clone, Default)]

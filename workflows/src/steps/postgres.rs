@@ -7,7 +7,7 @@ use super::{
     undo,
 };
 use crate::{
-    model::Postgres,
+    model::{Flavour, Postgres},
     script::{Action, Command, Output, Script},
     step::{Judge, Judgement, Step, judge_exit_codes},
     table::Context,
@@ -140,7 +140,7 @@ fn once(ctx: &Context<'_>) -> Step {
         opens: Some(OpenItem {
             id: super::UNPROTECTED.into(),
             text: format!("UNPROTECTED: the database on {name} has no standby; what is lost with it is lost"),
-            command: super::FAILBACK.into(),
+            command: super::failback(Flavour::Postgres).into(),
         }),
         traps: &[1, 22, 40, 55],
         section: "8.0 step 1",
@@ -348,7 +348,7 @@ pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
                 "the database on {name} is stopped and replicates nothing; standby.signal keeps it from starting writable, and xcatd \
                  must not be started there"
             ),
-            command: super::FAILBACK.into(),
+            command: super::failback(Flavour::Postgres).into(),
         }),
         traps: &[1, 5],
         section: "8.0 step 2",

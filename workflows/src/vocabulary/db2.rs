@@ -5,7 +5,7 @@
 //! left behind holds the instance. So statements that belong together are one call of [`clp`], which ends the back end with TERMINATE.
 
 use crate::{
-    model::{Db2, Hadr, HadrService, SyncMode},
+    model::{Db2, Hadr, HadrService, Node, SyncMode},
     script::Command,
 };
 
@@ -32,6 +32,23 @@ const ROLE_IS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqlli
      if [ -z \"$r\" ]; then case $o in *SQL1013N*) r=absent;; *) r=unknown;; esac; fi; echo \"$r\"; \
      for a; do [ \"$a\" != \"$r\" ] || exit 0; done; exit 9";
 
+/// Keeps what a copy of the database alone has: its configuration and its log files, and says that it is whole in a file `complete`.
+const SAVE_LOGS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; t=$3; umask 077; \
+     mkdir -p \"$t\" || exit 1; db2 \"GET DB CFG FOR $d\" >\"$t/db.cfg\"; r=$?; db2 terminate >/dev/null 2>&1; [ $r -eq 0 ] || { cat \"$t/db.cfg\"; exit $r; }; \
+     p=$(sed -n 's/^ *Path to log files *= *//p' \"$t/db.cfg\"); [ -d \"$p\" ] || { echo \"no directory of log files: $p\" >&2; exit 3; }; \
+     cd \"$p\" && tar -cf \"$t/logs.tar\" . && echo complete >\"$t/complete\"";
+
+/// Copies an image to the other machine and prints nothing. Its key is the pinned one.
+const COPY_IMAGE: &str =
+    "scp -p -q -B -P \"$4\" -o StrictHostKeyChecking=yes -o UserKnownHostsFile=\"$3\" \"$1\".0.*.\"$2\".001 \"$5\"";
+
+/// Checksum and length of an image: one line, whatever its whole name is; another exit code than 0 where there is none, or two.
+const IMAGE_SUM: &str =
+    "n=0; for f in \"$1\".0.*.\"$2\".001; do n=$((n + 1)); done; [ $n -eq 1 ] && [ -f \"$f\" ] && cksum <\"$f\"";
+
+/// Gives an image to the owner of the instance.
+const OWN_IMAGE: &str = "chown \"$3\" \"$1\".0.*.\"$2\".001";
+
 /// What a command of this vocabulary calls, for those who interpret scripts instead of running them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call<'a> {
@@ -43,16 +60,35 @@ pub enum Call<'a> {
     Applications,
     /// See [`role_is`]: database, permitted roles.
     RoleIs(&'a str, &'a [String]),
+    /// See [`save_logs`]: database, directory.
+    SaveLogs(&'a str, &'a str),
+    /// Something done to the image whose path begins so, of that timestamp.
+    Image(Image, &'a str, &'a str),
+}
+
+/// What is done to an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Image {
+    /// See [`copy_image`].
+    Copy,
+    /// See [`image_sum`].
+    Sum,
+    /// See [`own_image`].
+    Own,
 }
 
 /// What a command calls, if it is one of these.
 pub fn call(command: &Command) -> Option<Call<'_>> {
-    let [sh, _, script, _, _, rest @ ..] = command.argv.as_slice() else { return None };
+    let [sh, _, script, _, first, rest @ ..] = command.argv.as_slice() else { return None };
     match (sh.as_str(), script.as_str(), rest) {
         ("sh", GROUP, statements) => Some(Call::Group(statements)),
         ("sh", TOOL, argv) => Some(Call::Tool(argv)),
         ("sh", APPLICATIONS, _) => Some(Call::Applications),
         ("sh", ROLE_IS, [database, roles @ ..]) => Some(Call::RoleIs(database, roles)),
+        ("sh", SAVE_LOGS, [database, directory]) => Some(Call::SaveLogs(database, directory)),
+        ("sh", COPY_IMAGE, [stamp, ..]) => Some(Call::Image(Image::Copy, first, stamp)),
+        ("sh", IMAGE_SUM, [stamp]) => Some(Call::Image(Image::Sum, first, stamp)),
+        ("sh", OWN_IMAGE, [stamp, _]) => Some(Call::Image(Image::Own, first, stamp)),
         _ => None,
     }
 }
@@ -156,6 +192,34 @@ pub fn service_line(service: &HadrService) -> String {
 /// Gives a file to the owner of the instance.
 pub fn own(db2: &Db2, path: &str) -> Command {
     Command::new(["chown", &db2.instance, path])
+}
+
+/// Keeps log files and configuration of a database in a directory that the instance's owner may make; `DIR/complete` says that it is whole.
+pub fn save_logs(db2: &Db2, directory: &str) -> Command {
+    shell(db2, SAVE_LOGS, "db2-save-logs", [db2.database.clone(), directory.to_owned()]).timeout(LONG_S)
+}
+
+/// Beginning of the path of the images of the database.
+fn image(db2: &Db2) -> String {
+    format!("{}/{}", db2.backup_dir, db2.database)
+}
+
+/// Copies an image of the database to another machine, over ssh as root. `known_hosts`: a file with that machine's pinned keys.
+pub fn copy_image(db2: &Db2, timestamp: &str, to: &Node, known_hosts: &str) -> Command {
+    let there = format!("{}@{}:{}/", to.ssh_user, to.addresses[0], db2.backup_dir);
+    let port = to.ssh_port.to_string();
+    Command::new(["sh", "-c", COPY_IMAGE, "db2-copy-image", &image(db2), timestamp, known_hosts, &port, &there])
+        .timeout(LONG_S)
+}
+
+/// Checksum and length of an image.
+pub fn image_sum(db2: &Db2, timestamp: &str) -> Command {
+    Command::new(["sh", "-c", IMAGE_SUM, "db2-image-sum", &image(db2), timestamp]).timeout(600)
+}
+
+/// Gives an image that was copied as root to the owner of the instance.
+pub fn own_image(db2: &Db2, timestamp: &str) -> Command {
+    Command::new(["sh", "-c", OWN_IMAGE, "db2-own-image", &image(db2), timestamp, &db2.instance])
 }
 
 /// How a standby takes over.

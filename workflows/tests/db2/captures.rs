@@ -67,6 +67,16 @@ fn hadr_of_9_7_with_a_window() {
     let Seen::Hadr(seen) = read::hadr(&ran(text), "XCATDB") else { panic!() };
     assert_eq!((seen.peer_window_end, seen.peer_window_s, seen.timeout_s), (Some(1_281_016_327), Some(120), Some(3)));
     assert!(seen.equal());
+    // A standby has a column more.
+    let standby = text
+        .replace("Primary Peer", "Standby Peer")
+        .replace("StandByLSN\n", "StandByLSN         StandByRcvBufUsed\n")
+        .replace("S0000002.LOG 66         0x000000000FA4869D\n\n", "S0000002.LOG 66         0x000000000FA4869D\n\n ")
+        .trim_end()
+        .to_owned()
+        + " 0%\n";
+    let Seen::Hadr(seen) = read::hadr(&ran(&standby), "XCATDB") else { panic!() };
+    assert!(seen.equal() && seen.role == HadrRole::Standby, "{seen:?}");
 }
 
 #[test]

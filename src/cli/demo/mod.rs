@@ -1,12 +1,15 @@
-//! `hamn demo`: a simulated failover whose runner is killed at the worst moment, resumed, finished and checked.
+//! `hamn demo`: a simulated pair whose runner is killed at the worst moment, resumed, finished and checked.
 //!
 //! Everything but the two machines is what a real run uses: engine, journal on disk, runner process, control socket, SIGKILL.
+
+mod db2;
+mod postgresql;
 
 use std::{path::Path, process::Child, time::Duration};
 
 use clap::Args;
-use journal_schema::{Payload, RunState};
-use workflows::model::NodeId;
+use journal_schema::{Payload, RunId, RunState};
+use workflows::model::{NodeId, Pair};
 
 use super::{
     Exit, Globals, Outcome, Reading, Trouble, block_on,
@@ -15,7 +18,7 @@ use super::{
     progress::Look,
     run::{Asked, RunArgs},
     target,
-    view::{Closing, Story, prospect},
+    view::{Closing, Story},
     who,
 };
 use crate::{
@@ -24,9 +27,6 @@ use crate::{
     report::duration,
     runner::{Action, Home, Parameters, Rehearsal, World, spawn},
 };
-
-/// The step at which the runner is killed: it is done once, cannot be undone, and hamn does not hear that it is done.
-const WORST: &str = "promote.database";
 
 /// Options of `hamn demo`.
 #[derive(Debug, Args)]
@@ -37,6 +37,9 @@ pub struct DemoArgs {
     /// Real milliseconds that a call to a simulated machine takes
     #[arg(long, value_name = "MS", default_value_t = 25)]
     pace: u64,
+    /// The published procedure's own example: DB2 HADR on AIX, from sync and drill to failover and failback
+    #[arg(long)]
+    db2: bool,
 }
 
 pub(super) fn call(globals: &Globals, args: &DemoArgs) -> Outcome {
@@ -52,7 +55,20 @@ pub(super) fn call(globals: &Globals, args: &DemoArgs) -> Outcome {
         temporary = tempfile::Builder::new().prefix("hamn-demo-").tempdir().map_err(failed)?;
         temporary.path().to_owned()
     };
-    block_on(Demo::new(&folder, args.pace)?.play())
+    block_on(async {
+        if args.db2 {
+            Demo::new(&folder, lab::sample::procedure(), args.pace)?.play_db2().await
+        } else {
+            Demo::new(&folder, lab::sample::pair(), args.pace)?.play_postgresql().await
+        }
+    })
+}
+
+/// What was consented to.
+struct Consent {
+    parameters: Parameters,
+    /// The loss bound that was shown, milliseconds.
+    bound_ms: Option<u64>,
 }
 
 struct Demo {
@@ -66,10 +82,9 @@ struct Demo {
 }
 
 impl Demo {
-    fn new(folder: &Path, pace_ms: u64) -> Result<Self, Trouble> {
+    fn new(folder: &Path, pair: Pair, pace_ms: u64) -> Result<Self, Trouble> {
         let state_dir = folder.join("state");
         let scene = folder.join("pair");
-        let pair = lab::sample::pair();
         Rehearsal::create(&scene, &pair, 500)
             .map_err(|e| Trouble::failure("the simulated pair cannot be made").detail(e.to_string()))?;
         let local = Local { state_dir: state_dir.clone(), identity_file: None, connect_timeout_s: 5, patience_s: 600 };
@@ -106,51 +121,19 @@ impl Demo {
             .map_err(|e| Trouble::failure("the simulated pair cannot be opened").detail(e.to_string()))
     }
 
-    async fn play(mut self) -> Outcome {
-        let (a, b) = (self.name(NodeId::A).to_owned(), self.name(NodeId::B).to_owned());
-        let service = self.config.pair.service.clone();
-        out::print(&format!(
-            "{}\n\nTwo management nodes exist in this process only: {a} serves the cluster at {} ({}),\n{b} replicates its database. Nothing real is touched. Engine, journal, runner process, control\nsocket and SIGKILL are the real ones.\n",
-            paint(self.colour, YELLOW, "This is a simulation."),
-            service.address,
-            service.host_name,
-        ))?;
-
-        self.chapter(&format!("{a} goes down"))?;
-        let rows_before = self.power_off()?;
-        out::line(&format!("{a} has lost its power; {rows_before} rows had been acknowledged to clients."))?;
-
-        self.chapter("An operator starts the failover")?;
-        let (parameters, bound) = self.ask().await?;
-        let killed = self.run_and_kill(&parameters).await?;
-
-        self.chapter("The runner was killed; what does the journal say?")?;
-        let state = self.last_words(&killed).await?;
-        self.chapter("The operator types one command")?;
-        self.command("hamn resume")?;
-        out::print(&prospect(&state))?;
-        out::line("")?;
-        let done = self.resume(&parameters, killed).await?;
-
-        self.chapter("The whole run, from its journal (virtual time)")?;
-        self.story().await?;
-        self.chapter("Checked")?;
-        self.verify(&done, bound)?;
-        self.verdict()
-    }
-
-    fn power_off(&self) -> Result<usize, Trouble> {
+    /// Switches a machine and lets time pass. Gives the number of rows acknowledged so far.
+    fn power(&self, id: NodeId, on: bool, then_ms: u64) -> Result<usize, Trouble> {
         let pair = self.pair()?;
         let failed = |e: std::io::Error| Trouble::failure("the simulated pair forgets").detail(e.to_string());
-        pair.power(NodeId::A, false).map_err(failed)?;
-        pair.pass(3_000).map_err(failed)?;
+        pair.power(id, on).map_err(failed)?;
+        pair.pass(then_ms).map_err(failed)?;
         Ok(pair.world(|w| w.acknowledged_rows()))
     }
 
-    /// Facts and consent. Gives the loss bound that was shown, milliseconds.
-    async fn ask(&self) -> Result<(Parameters, Option<u64>), Trouble> {
-        let workflow = target::workflow(workflows::model::Flavour::Postgres, "failover")?;
-        let args = RunArgs::failover();
+    /// Facts and consent: `consent` is typed for the operator. `hold`: the step whose answer never comes.
+    async fn ask(&self, workflow: &str, consent: &str, purpose: &str, hold: Option<&str>) -> Result<Consent, Trouble> {
+        let workflow = target::workflow(self.config.pair.flavour(), workflow)?;
+        let args = RunArgs::bare();
         let asked = Asked {
             globals: &self.globals,
             args: &args,
@@ -158,27 +141,48 @@ impl Demo {
             workflow: &workflow,
             operator: who::operator(),
         };
-        self.command("hamn run failover")?;
+        self.command(&format!("hamn run {}", workflow.name))?;
         let sight = asked.look(&*self.pair()?).await?;
-        let words = self.name(NodeId::A).to_owned();
-        let consented = asked.consent_as_if(&sight, &words)?;
-        let purpose = format!("To power {words} off and let {} take over", self.name(NodeId::B));
-        let typed = paint(self.colour, GREEN, &words);
-        out::line(&format!("{purpose}, type {}: {typed}", paint(self.colour, BOLD, &words)))?;
-        out::line(&paint(self.colour, FAINT, "(typed by the demonstration)\n"))?;
-        let world = World::Simulated { scene: self.scene.clone(), pace_ms: self.pace_ms, hold: Some(WORST.to_owned()) };
-        Ok((asked.parameters(&sight, consented, world), sight.loss_ms()))
+        let consented = asked.consent_as_if(&sight, consent)?;
+        if !consent.is_empty() {
+            let typed = paint(self.colour, GREEN, consent);
+            out::line(&format!("{purpose}, type {}: {typed}", paint(self.colour, BOLD, consent)))?;
+            out::line(&paint(self.colour, FAINT, "(typed by the demonstration)\n"))?;
+        }
+        let world =
+            World::Simulated { scene: self.scene.clone(), pace_ms: self.pace_ms, hold: hold.map(str::to_owned) };
+        Ok(Consent { bound_ms: sight.loss_ms(), parameters: asked.parameters(&sight, consented, world) })
+    }
+
+    /// Runs to the end.
+    async fn run(&self, parameters: &Parameters) -> Result<Followed, Trouble> {
+        let mut spawned = spawn(program()?, &self.home, parameters.run, parameters).await?;
+        let look = Look::fitting(false);
+        let followed = follow(spawned.client, &self.home, look, &parameters.operator, Vec::new(), None).await?;
+        let _ = spawned.child.wait();
+        self.close(&followed)?;
+        Ok(followed)
+    }
+
+    /// How a run ended, with what is open.
+    fn close(&self, followed: &Followed) -> Result<(), Trouble> {
+        let state = super::records::fold(&followed.records)?;
+        let closing = match &followed.left {
+            Left::Ended(ending) => Closing::ended(ending, Some(&state)),
+            _ => Closing::journaled(&state),
+        };
+        out::print(&closing.render(self.colour))
     }
 
     /// Runs until the worst moment, and kills the runner there.
-    async fn run_and_kill(&self, parameters: &Parameters) -> Result<Followed, Trouble> {
+    async fn run_and_kill(&self, parameters: &Parameters, worst: &str, lost: &str) -> Result<Followed, Trouble> {
         let spawned = spawn(program()?, &self.home, parameters.run, parameters).await?;
         let (tell, told) = tokio::sync::oneshot::channel();
         let mut tell = Some(tell);
         let mut tap = |event: &Event| {
             if let Event::Committed { record } = event
                 && let Payload::Intent { step, token, .. } = &record.payload
-                && step == WORST
+                && step == worst
                 && let Some(tell) = tell.take()
             {
                 let _ = tell.send(token.as_str().to_owned());
@@ -193,11 +197,7 @@ impl Demo {
             return Err(Trouble::failure("the run came to its end before it could be killed")
                 .detail(format!("{:?}", followed.left)));
         }
-        out::line(&format!(
-            "\n{} the runner, in the middle of “promote the database”: {} is promoted, and hamn did not hear it.",
-            paint(self.colour, RED, "SIGKILL to"),
-            self.name(NodeId::B)
-        ))?;
+        out::line(&format!("\n{} the runner, {lost}", paint(self.colour, RED, "SIGKILL to")))?;
         Ok(followed)
     }
 
@@ -225,7 +225,7 @@ impl Demo {
         Ok(state)
     }
 
-    async fn resume(&self, before: &Parameters, killed: Followed) -> Result<Followed, Trouble> {
+    async fn resume(&self, before: &Parameters, killed: &Followed) -> Result<Followed, Trouble> {
         let world = World::Simulated { scene: self.scene.clone(), pace_ms: self.pace_ms, hold: None };
         let parameters = Parameters { action: Action::Resume, world, ..before.clone() };
         let records = Reading::open(&self.globals, "demo").await?.records(killed.run).await?;
@@ -234,19 +234,13 @@ impl Demo {
         let look = Look::fitting(false);
         let followed = follow(spawned.client, &self.home, look, &parameters.operator, records, None).await?;
         let _ = child.wait();
-        let state = super::records::fold(&followed.records)?;
-        let closing = match &followed.left {
-            Left::Ended(ending) => Closing::ended(ending, Some(&state)),
-            _ => Closing::journaled(&state),
-        };
-        out::print(&closing.render(self.colour))?;
+        self.close(&followed)?;
         Ok(followed)
     }
 
     /// The run in short: when which state was entered, and what came in between.
-    async fn story(&self) -> Result<(), Trouble> {
+    async fn story(&self, run: RunId, worst: &str) -> Result<(), Trouble> {
         let mut journal = Reading::open(&self.globals, "demo").await?;
-        let run = journal.select(None).await?;
         let (state, records) = journal.run(run).await?;
         for record in &records {
             let text = match &record.payload {
@@ -255,10 +249,10 @@ impl Demo {
                 Payload::Decided { question, answer, .. } => {
                     paint(self.colour, FAINT, &format!("{question}: “{answer}”"))
                 }
-                Payload::Intent { step, .. } if step == WORST => {
+                Payload::Intent { step, .. } if step == worst => {
                     paint(self.colour, YELLOW, &format!("intent: {step}, once only"))
                 }
-                Payload::Outcome { step, why, .. } if step == WORST => {
+                Payload::Outcome { step, why, .. } if step == worst => {
                     paint(self.colour, GREEN, &format!("outcome: {why}"))
                 }
                 Payload::Resumed { .. } => paint(self.colour, RED, "SIGKILL, and taken up again"),
@@ -272,40 +266,6 @@ impl Demo {
             FAINT,
             &format!("  {} records; in full on a real machine: hamn journal show --full\n", records.len()),
         ))
-    }
-
-    fn verify(&mut self, done: &Followed, bound: Option<u64>) -> Result<(), Trouble> {
-        let state = super::records::fold(&done.records)?;
-        let (a, b) = (self.name(NodeId::A).to_owned(), self.name(NodeId::B).to_owned());
-        let pair = self.pair()?;
-        let service = self.config.pair.service.address.clone();
-        let ended = matches!(&done.left, Left::Ended(crate::engine::Ending::Done));
-        self.check(format!("the run is done, resumed {} time", state.resumes), ended && state.resumes == 1);
-        let (promoted, fenced) = pair.world(|w| (w.effect_count("promote b"), w.end_state().nodes[0].power));
-        self.check(format!("{b} was promoted exactly once"), promoted == 1);
-        self.check(format!("{a} has no power"), !fenced);
-        let end = pair.world(|w| w.end_state());
-        self.check(
-            format!("{b} alone holds {service}, and the neighbours know"),
-            end.nodes[1].service_address && !end.nodes[0].service_address && end.neighbour == Some(NodeId::B),
-        );
-        self.check(format!("clients can write at {service}"), pair.world(|w| w.served()));
-        self.check(format!("xcatd answers on {b}"), pair.world(|w| w.xcatd_works(NodeId::B)));
-        self.check(format!("{b} has the higher epoch"), pair.world(|w| w.epoch(NodeId::B)) > 0);
-        let (lost, lost_ms) = pair.world(|w| (w.lost_rows(), w.lost_ms()));
-        let within = bound.is_some_and(|bound| lost_ms <= bound);
-        let shown = bound.map_or("unknown".to_owned(), duration);
-        self.check(
-            format!("{lost} acknowledged rows lost, over {}; shown before consent: at most {shown}", duration(lost_ms)),
-            within,
-        );
-        let violations = pair.world(lab::sim::World::violations_at_end);
-        let complaints = pair.world(|w| w.complaints().to_vec());
-        self.check(
-            format!("no invariant of the pair was violated at any moment{}", listed(&violations, &complaints)),
-            violations.is_empty() && complaints.is_empty(),
-        );
-        Ok(())
     }
 
     fn verdict(self) -> Outcome {
