@@ -10,8 +10,9 @@ use std::{
 };
 
 use clap::{Args, Subcommand, ValueEnum};
-use lab::hosts::{
-    self, Db2, Ksh, Lab, LabError, LabErrorKind, Line, Machine, Options, Persona, Plug, Power, PowerAction,
+use lab::{
+    db2::{Knobs, Version},
+    hosts::{self, Db2, Ksh, Lab, LabError, LabErrorKind, Line, Machine, Options, Persona, Plug, Power, PowerAction},
 };
 use serde_json::json;
 
@@ -92,6 +93,9 @@ struct UpArgs {
     /// db2: HADR_PEER_WINDOW, seconds
     #[arg(long, default_value_t = 90, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
     peer_window: u64,
+    /// db2: its release; up to 9.7 a standby cannot tell how far the clocks are apart once its primary is dead
+    #[arg(long, value_enum, default_value_t = Release::V11_5, value_name = "VERSION")]
+    db2_version: Release,
     /// postgresql: commits on the primary wait for the standby
     #[arg(long)]
     synchronous: bool,
@@ -128,6 +132,33 @@ enum Kind {
     Db2,
 }
 
+/// Releases that the stand-in plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Release {
+    #[value(name = "9.7")]
+    V9_7,
+    #[value(name = "10.1")]
+    V10_1,
+    #[value(name = "10.5")]
+    V10_5,
+    #[value(name = "11.1")]
+    V11_1,
+    #[value(name = "11.5")]
+    V11_5,
+}
+
+impl From<Release> for Version {
+    fn from(release: Release) -> Self {
+        match release {
+            Release::V9_7 => Self::V9_7,
+            Release::V10_1 => Self::V10_1,
+            Release::V10_5 => Self::V10_5,
+            Release::V11_1 => Self::V11_1,
+            Release::V11_5 => Self::V11_5,
+        }
+    }
+}
+
 impl UpArgs {
     /// DB2 if the pair has it.
     fn db2(&self) -> Result<Option<Db2>, Trouble> {
@@ -141,7 +172,9 @@ impl UpArgs {
             return trouble("--synchronous is for a pair with PostgreSQL", "hamn lab up --synchronous");
         }
         let (timeout_s, window_s) = (self.hadr_timeout, self.peer_window);
-        Ok(db2.then(|| Db2 { formed: !self.unformed, timeout_s, window_s, ..Db2::default() }))
+        let usual = Db2::default();
+        let knobs = Knobs { version: self.db2_version.into(), ..usual.knobs.clone() };
+        Ok(db2.then_some(Db2 { knobs, formed: !self.unformed, timeout_s, window_s }))
     }
 }
 
@@ -271,7 +304,10 @@ fn up(dir: &Path, wanted: &UpArgs) -> Outcome {
     if let Some(db2) = &options.db2 {
         let ask = format!("db2pd -d {} -hadr", hosts::DB2_DATABASE);
         if db2.formed {
-            hint(&format!("hamn lab exec mn2 su - {} -c '{ask}'", hosts::DB2_INSTANCE), "what the standby says of HADR");
+            hint(
+                &format!("hamn lab exec mn2 su - {} -c '{ask}'", hosts::DB2_INSTANCE),
+                "what the standby says of HADR",
+            );
             hint("hamn lab exec admin hamn run sync", "saves what only the primary can tell");
         } else {
             hint("hamn lab exec admin hamn run setup", "makes the two a pair");

@@ -48,6 +48,7 @@ const FILES: &[&str] = &[
     "/install/nim/scripts/xcataixscript",
     "/install/nim/installp_bundle/xCATaixSN61.bnd",
     "/install/nim/installp_bundle/xCATaixSSL.bnd",
+    "/install/netboot/debian12/x86_64/compute/rootimg.gz",
 ];
 /// Who answers as the default gateway.
 pub const GATEWAY: Machine = Machine::Admin;
