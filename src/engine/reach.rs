@@ -2,8 +2,8 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use journal_schema::{Token, UnixMillis};
-use workflows::{Output, Place, Script, Step};
+use journal_schema::{Fact, Seq, Token, UnixMillis};
+use workflows::{Output, Place, Script, Step, steps::epoch::RAISES};
 
 use crate::remote::{Answer, Failure, Job};
 
@@ -148,16 +148,22 @@ impl Drive<'_> {
         }
     }
 
-    /// The epoch that this run's jobs carry: one above the highest that it found at its first look. A node that another run has
-    /// raised since refuses them (invariant 4).
+    /// The epoch that this run's jobs carry: one above the highest that it found at its first look, or the highest that it has
+    /// raised itself since (a drill promotes twice). A node that another run has raised since refuses them (invariant 4).
     fn epoch(&self) -> u64 {
         self.ledger.read(|view| {
-            let seen = view.state.taken.first().map_or(view.state.evidence.len(), |t| t.facts_after);
-            let highest = view.state.evidence[..seen].iter().filter_map(|(_, f)| match f {
-                journal_schema::Fact::Epoch { epoch, .. } => Some(*epoch),
-                _ => None,
-            });
-            highest.max().unwrap_or(0) + 1
+            let highest = |facts: &[(Seq, Fact)]| {
+                let epochs = facts.iter().filter_map(|(_, f)| match f {
+                    Fact::Epoch { epoch, .. } => Some(*epoch),
+                    _ => None,
+                });
+                epochs.max().unwrap_or(0)
+            };
+            let (taken, evidence) = (&view.state.taken, &view.state.evidence);
+            let first = taken.first().map_or(evidence.len(), |t| t.facts_after);
+            let raised = taken.iter().filter(|t| t.steps.iter().any(|s| s.id.starts_with(RAISES)));
+            let own = raised.map(|t| highest(&evidence[t.facts..t.facts_after])).max().unwrap_or(0);
+            own.max(highest(&evidence[..first]) + 1)
         })
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use journal_schema::{Token, UnixMillis};
-use lab::sim::World;
+use lab::sim::{Strike, World};
 use workflows::{ActionResult, Output, Place, Script, script::OnFailure};
 
 use super::{Answer, Failure, Job, Remote};
@@ -38,6 +38,12 @@ pub enum Mishap {
 pub trait Fate: Send + Sync {
     /// Of remote call `n`.
     fn call(&self, n: u64) -> Option<Mishap>;
+
+    /// What strikes the world how many milliseconds after the beginning of remote call `n`.
+    fn strikes(&self, n: u64) -> Vec<(u64, Strike)> {
+        let _ = n;
+        Vec::new()
+    }
 }
 
 /// Nothing ever goes wrong.
@@ -174,6 +180,9 @@ impl Simulated {
         self.life.go_on().await;
         let n = self.calls.fetch_add(1, Ordering::Relaxed);
         let mishap = self.fate.call(n);
+        for (ms, strike) in self.fate.strikes(n) {
+            self.scene().world.strike_in(ms, strike);
+        }
         match mishap {
             Some(Mishap::DieBefore) => return self.life.die().await,
             Some(Mishap::Refuse) => {
@@ -222,6 +231,7 @@ impl Simulated {
         let sent_ms = scene.world.now_ms();
         let mut results = Vec::with_capacity(script.actions.len());
         let mut stopped = false;
+        let boot = scene.world.boot_of(place);
         for (k, (action, on_failure)) in script.actions.iter().enumerate() {
             if reboot_after == Some(k as u8) {
                 scene.world.reboot(place);
@@ -232,6 +242,10 @@ impl Simulated {
                 continue;
             }
             let result = scene.world.exec_action(place, action).ok()?;
+            if scene.world.boot_of(place) != boot {
+                // It died in the middle of it.
+                return None;
+            }
             stopped = !result.ok() && *on_failure == OnFailure::Stop;
             results.push(result);
         }

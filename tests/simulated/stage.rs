@@ -16,7 +16,7 @@ use hamn::{
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
 use journal_schema::{Digest, Operator, Payload, Record, RunId, RunState};
-use lab::sim::World;
+use lab::sim::{Strike, World};
 use workflows::{Request, Workflow, model::NodeId, model::Pair};
 
 /// What happens to a commit of the journal.
@@ -35,6 +35,8 @@ pub(crate) enum Ink {
 pub(crate) struct Script {
     pub(crate) calls: Vec<(u64, Mishap)>,
     pub(crate) commits: Vec<(u64, Ink)>,
+    /// What strikes the world: so many milliseconds after the beginning of a call.
+    pub(crate) strikes: Vec<(u64, u64, Strike)>,
     /// While set, no place is reached.
     pub(crate) silent: Arc<AtomicBool>,
 }
@@ -45,6 +47,10 @@ impl Fate for Script {
             return Some(Mishap::Refuse);
         }
         self.calls.iter().find(|(at, _)| *at == n).map(|(_, m)| *m)
+    }
+
+    fn strikes(&self, n: u64) -> Vec<(u64, Strike)> {
+        self.strikes.iter().filter(|(at, ..)| *at == n).map(|(_, ms, strike)| (*ms, *strike)).collect()
     }
 }
 

@@ -44,7 +44,16 @@ fn attested(name: &'static str, device: bool) -> Case {
         evidence: vec![Fact::Attested { node, by: operator().name, text: word }],
     };
     let workflow = workflows::registry::by_name(Flavour::Postgres, "failover").expect("a workflow of that name");
-    Case { name, workflow: Arc::new(workflow), pair: Arc::new(pair), world, decisions: vec![decision] }
+    Case {
+        name,
+        workflow: Arc::new(workflow),
+        pair: Arc::new(pair),
+        world,
+        decisions: vec![decision],
+        target: NodeId::B,
+        holds: World::served,
+        rebooted: |_| {},
+    }
 }
 
 fn promotions(stage: &Stage) -> u32 {

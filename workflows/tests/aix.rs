@@ -159,7 +159,7 @@ fn t48_t62_xcatd_is_stopped_to_its_last_process_and_restarted_everywhere() {
 #[test]
 fn t14_what_cannot_be_asked_is_unknown() {
     let desk = desk();
-    let step = aix::seen_from_elsewhere(&desk.context()).remove(0);
+    let step = aix::seen_from_elsewhere(&desk.context(), "", true).remove(0);
     let machine = |r: ActionResult| common::Machine::default().says("arp-probe-elsewhere", r);
     is(
         &looked(&step, &machine(ran(1, "answered 0a:00:27:00:00:01\n", ""))),

@@ -57,7 +57,7 @@ pub use knobs::{Fault, Half, Knobs, Trouble};
 pub use link::Message;
 pub use log::{Change, Content, Log};
 pub use machine::{Effect, Event, Machine, Outside, Wish};
-pub use pair::{Build, Commit, Host, Pair, Side};
+pub use pair::{Blow, Build, Commit, Host, Pair, Side};
 
 /// The programs of the stand-in.
 pub const PROGRAMS: [&str; 9] =

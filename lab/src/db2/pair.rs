@@ -148,6 +148,15 @@ struct Wire {
     queue: VecDeque<(u64, Side, Item)>,
 }
 
+/// What a driver's owner foresees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// [`Pair::cut`].
+    Cut(bool),
+    /// [`Pair::power`]. On it comes with [`Pair::power`] only: the owner knows when it has booted.
+    Power(Side, bool),
+}
+
 /// What became of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Commit {
@@ -170,6 +179,8 @@ pub struct Pair {
     cut: bool,
     congested: bool,
     database: String,
+    /// What happens when, in order of time.
+    plan: VecDeque<(u64, Blow)>,
 }
 
 /// Time of a message on the way, ms.
@@ -209,6 +220,7 @@ impl Pair {
             cut: false,
             congested: false,
             database: build.database.to_uppercase(),
+            plan: VecDeque::new(),
         }
     }
 
@@ -359,6 +371,22 @@ impl Pair {
         self.settle();
     }
 
+    /// What happens at which times from now on, in order of time, in place of what was foreseen before.
+    pub fn plan(&mut self, plan: Vec<(u64, Blow)>) {
+        self.plan = plan.into();
+    }
+
+    fn blow(&mut self) {
+        while self.plan.front().is_some_and(|(at, _)| *at <= self.now) {
+            let Some((_, blow)) = self.plan.pop_front() else { break };
+            match blow {
+                Blow::Cut(cut) => self.cut(cut),
+                Blow::Power(_, true) => {}
+                Blow::Power(side, false) => self.power(side, false),
+            }
+        }
+    }
+
     /// The connection is up and takes nothing.
     pub fn congest(&mut self, on: bool) {
         self.congested = on;
@@ -385,13 +413,16 @@ impl Pair {
     fn step(&mut self, end: u64) -> bool {
         let timers = self.nodes.iter().filter(|n| n.alive).filter_map(|n| n.machine.next_timer_ms());
         let arrivals = self.wires.values().filter(|w| self.passes(w)).filter_map(|w| w.queue.front().map(|i| i.0));
-        let next = timers.chain(arrivals).min().unwrap_or(u64::MAX).max(self.now + 1);
+        let blows = self.plan.front().map(|(at, _)| *at);
+        let next = timers.chain(arrivals).chain(blows).min().unwrap_or(u64::MAX).max(self.now + 1);
         if next > end {
             self.now = end;
+            self.blow();
             self.settle();
             return false;
         }
         self.now = next;
+        self.blow();
         self.settle();
         self.now < end
     }
@@ -502,13 +533,14 @@ impl Pair {
     }
 
     /// Lets time pass until the answer is there, at most `limit_ms`.
-    fn wait(&mut self, id: u64, limit_ms: u64) -> Option<Reply> {
+    /// No longer than the host of `on` lives.
+    fn wait(&mut self, id: u64, limit_ms: u64, on: Side) -> Option<Reply> {
         let end = self.now.saturating_add(limit_ms);
         loop {
             if let Some(reply) = self.reply(id) {
                 return Some(reply);
             }
-            if !self.step(end) {
+            if !self.alive(on) || !self.step(end) {
                 return self.reply(id);
             }
         }
@@ -518,12 +550,16 @@ impl Pair {
     pub fn call(&mut self, side: Side, call: &Call) -> Reply {
         let (start, limit) = (self.now, call.limit_ms.unwrap_or(DAY_MS));
         let id = self.submit(side, call.clone());
-        let reply = self.wait(id, limit);
+        let reply = self.wait(id, limit, side);
         let left = (start + limit).saturating_sub(self.now);
         match reply {
             Some(reply) if !reply.hangs && reply.takes_ms <= left => {
                 self.advance(reply.takes_ms);
                 Reply { takes_ms: self.now - start, ..reply }
+            }
+            _ if !self.alive(side) => {
+                let takes_ms = self.now - start;
+                Reply { exit: 255, stderr: "the host went down\n".to_owned(), takes_ms, ..Reply::default() }
             }
             late => {
                 self.handle(side, Event::Gone { id });
@@ -548,7 +584,7 @@ impl Pair {
             return Reply { exit: 255, ..Reply::default() };
         }
         let id = self.client(side, name);
-        self.wait(id, DAY_MS).unwrap_or_default()
+        self.wait(id, DAY_MS, side).unwrap_or_default()
     }
 
     /// A client program's connection ends.
@@ -581,7 +617,7 @@ impl Pair {
     /// A commit, waiting for at most `limit_ms`.
     pub fn commit(&mut self, side: Side, change: Change, limit_ms: u64) -> Commit {
         let id = self.begin(side, change);
-        let reply = self.wait(id, limit_ms);
+        let reply = self.wait(id, limit_ms, side);
         if let Some(reply) = reply {
             self.replies.insert(id, reply);
         }

@@ -30,6 +30,7 @@ pub(crate) const NIM: &str = "/etc/objrepos/nim.json";
 /// The cluster-facing interface, as in the published procedure.
 pub const CLUSTER_INTERFACE: &str = "en1";
 /// Directory of the installation images.
+<<<<<<< HEAD
 pub(crate) const NIM_DEVICE: &str = "/install/nim/lpp_source/610image_lpp_source";
 /// The resources of the NIM primary: type, name, location. Their files are on both machines, as rsync of `/install` leaves them.
 const RESOURCES: &[(&str, &str, &str)] = &[
@@ -50,6 +51,9 @@ const FILES: &[&str] = &[
     "/install/nim/installp_bundle/xCATaixSSL.bnd",
     "/install/netboot/debian12/x86_64/compute/rootimg.gz",
 ];
+=======
+pub(crate) const NIM_DEVICE: &str = nim::sample::DEVICE;
+>>>>>>> main
 /// Who answers as the default gateway.
 pub const GATEWAY: Machine = Machine::Admin;
 
@@ -301,10 +305,10 @@ fn tables(upper: &Upper, machine: Machine, machine_id: &str, db2: bool) -> Resul
     let odm = Odm::new(machine.host_name(), interfaces, GATEWAY.address(Nic::Eth0).parse().ok(), machine_id);
     upper.file(ODM, 0o600, &serde_json::to_string_pretty(&odm).expect("plain data"))?;
     let mut nim = if primary { Nim::master(machine.host_name()) } else { Nim::default() };
-    for (kind, name, location) in RESOURCES.iter().filter(|_| primary) {
+    for (kind, name, location) in nim::sample::RESOURCES.iter().filter(|_| primary) {
         nim.add_resource(kind, name, location);
     }
-    for file in FILES {
+    for file in nim::sample::FILES {
         upper.file(file, 0o644, "# practice\n")?;
     }
     upper.file(NIM, 0o600, &serde_json::to_string_pretty(&nim).expect("plain data"))?;

@@ -101,25 +101,9 @@ fn rows() -> Rows {
             ("rootimgdir", "/install/netboot/debian12/x86_64/compute"),
         ],
     );
-    insert(
-        &mut rows,
-        "osimage",
-        &[("imagename", "610image"), ("imagetype", "NIM"), ("osname", "AIX"), ("provmethod", "nimnodeset")],
-    );
-    insert(
-        &mut rows,
-        "nimimage",
-        &[
-            ("imagename", "610image"),
-            ("nimtype", "standalone"),
-            ("lpp_source", "610image_lpp_source"),
-            ("spot", "610image"),
-            ("nimmethod", "rte"),
-            ("script", "xcataixscript"),
-            ("bosinst_data", "610image_bosinst_data"),
-            ("installp_bundle", "xCATaixSN61,xCATaixSSL"),
-        ],
-    );
+    for (table, values) in crate::nim::sample::ROWS {
+        insert(&mut rows, table, values);
+    }
     let sn1 = Machine::Sn1;
     node(&mut rows, sn1.name(), "service,all", &sn1.address(Nic::Eth0), &sn1.mac(Nic::Eth0), "");
     for n in 1..=COMPUTE_NODES {

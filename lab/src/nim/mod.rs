@@ -8,6 +8,7 @@ mod deploy;
 mod high;
 mod list;
 mod operate;
+pub mod sample;
 mod spot;
 #[cfg(test)]
 mod tests;

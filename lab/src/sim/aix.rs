@@ -44,12 +44,22 @@ impl Aix {
         let name = if primary { &service.host_name } else { &service.standby_host_name };
         let bears = if primary { Some(&service.address) } else { service.standby_address.as_ref() };
         let at = |text: &str| text.parse().ok().map(|address| Address { address, prefix: service.prefix });
-        let interface =
-            |name: &str, address| Interface { name: name.into(), address, aliases: Vec::new(), state: "up".into() };
+        let interface = |name: &str, address, state: &str| Interface {
+            name: name.into(),
+            address,
+            aliases: Vec::new(),
+            state: state.into(),
+        };
         let own = fixed.own[index(id)].first().map(|a| Address { address: dotted(*a), prefix: service.prefix });
-        let interfaces = vec![interface("en0", own), interface(&node.interface, bears.and_then(|a| at(a)))];
+        // As `hamn run setup` leaves a pair: the service address does not survive a boot (trap 5).
+        let at_boot = if primary { "detach" } else { "up" };
+        let interfaces =
+            vec![interface("en0", own, "up"), interface(&node.interface, bears.and_then(|a| at(a)), at_boot)];
         let gateway = service.gateway.as_ref().and_then(|g| g.parse().ok());
-        let nim = if primary && pair.nim.is_some() { Nim::master(name) } else { Nim::default() };
+        let mut nim = if primary && pair.nim.is_some() { Nim::master(name) } else { Nim::default() };
+        for (kind, name, location) in nim::sample::RESOURCES.iter().filter(|_| primary && pair.nim.is_some()) {
+            nim.add_resource(kind, name, location);
+        }
         Some(Box::new(Self {
             odm: Arc::new(Odm::new(name, interfaces, gateway, &node.machine_id)),
             nim: Arc::new(nim),
@@ -412,6 +422,17 @@ impl World {
                     }
                 }
                 Some(Ran::ok("", count * 1_000).exit(i32::from(!answered)))
+            }
+            ("take-back", [address, interface, mktcpip @ ..]) if same(&words::take_back(&service, "", "", "")) => {
+                if ip(address).is_some_and(|a| self.holds(id, a)) {
+                    return Some(Ran::ok("held\n", 20));
+                }
+                let taken = self.native(id, mktcpip);
+                if taken.exit != 0 {
+                    return Some(taken);
+                }
+                let at_boot = self.native(id, &["chdev", "-l", interface, "-a", "state=detach", "-P"]);
+                Some(Ran { cost_ms: taken.cost_ms + at_boot.cost_ms, ..at_boot })
             }
             ("network", []) if same(&words::network()) => Some(self.aix_network(id)),
             ("helper", [action, names @ ..])

@@ -58,8 +58,7 @@ impl World {
             _ => match place {
                 Place::Controller => self.on_controller(command),
                 Place::Node(id) => self.on_node(id, command),
-                // Nothing of the vocabulary is for them yet.
-                Place::Witness(_) => None,
+                Place::Witness(index) => self.on_witness(index, command),
             },
         }
     }
@@ -98,6 +97,10 @@ impl World {
         }
         if let Some(action) = controls(&fixed.pair.xcat.control, &command.argv) {
             return Some(self.xcat(id, "xcatd", &[action], &command.env));
+        }
+        if let ["chown", _, path] = argv.as_slice() {
+            let there = self.m(id).files.get(path).is_some();
+            return Some(Ran::ok("", 2).exit(i32::from(!there)));
         }
         let (directory, name) = argv[0].rsplit_once('/').unwrap_or(("", argv[0]));
         if self.db2().is_some() {

@@ -425,6 +425,14 @@ impl World {
     /// Lets time pass: the client writes, the standby receives.
     pub fn advance(&mut self, ms: u64) {
         let end = self.now_ms + ms;
+        while let Some((at, strike)) = self.take_strike(end) {
+            self.pass(at.max(self.now_ms));
+            self.struck(strike);
+        }
+        self.pass(end);
+    }
+
+    fn pass(&mut self, end: u64) {
         if self.db2.is_some() {
             self.advance_db2(end);
             return;

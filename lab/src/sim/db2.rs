@@ -150,6 +150,11 @@ impl World {
 
     /// Tells the stand-in what became of its hosts and its network.
     pub(super) fn sync_db2(&mut self) {
+        // A program of DB2 may have gone on to a time at which something happened.
+        let reached = self.db2.as_ref().map_or(0, |d| d.pair.now_ms());
+        while let Some((_, strike)) = self.take_strike(reached) {
+            self.struck(strike);
+        }
         let Some(mut db2) = self.db2.take() else { return };
         let (backup, own) = (format!("{}/", self.fixed.pair.db2().backup_dir), self.fixed.own.clone());
         for id in NodeId::BOTH {
@@ -180,7 +185,7 @@ impl World {
                 db2.pair.reply(started);
             }
         }
-        let cut = NodeId::BOTH.iter().any(|id| self.m(*id).cut_cluster);
+        let cut = self.link_cut || NodeId::BOTH.iter().any(|id| self.m(*id).cut_cluster);
         db2.pair.cut(cut);
         self.db2 = Some(db2);
         self.notice_roles();
@@ -223,6 +228,9 @@ impl World {
     /// One program of DB2 on a machine, from a shell of its own or that one, within milliseconds.
     pub(super) fn db2_program(&mut self, id: NodeId, argv: &[String], shell: Option<u64>, limit_ms: u64) -> Ran {
         self.sync_db2();
+        if argv.iter().any(|word| word.trim_start().to_uppercase().starts_with("RESTORE")) {
+            self.check_restore(id);
+        }
         let Some(db2) = &mut self.db2 else { return Ran::failed(127, "", 2) };
         db2.shells += 1;
         let session = shell.unwrap_or(db2.shells);

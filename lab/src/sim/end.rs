@@ -4,8 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use workflows::model::NodeId;
 
-use super::{World, database::Role, machine::helper_index};
-use crate::xcat::{Daemon, Helper};
+use super::{World, database::Role, db2::side, machine::helper_index};
+use crate::{
+    aix::Odm,
+    db2::{Config, Connect, Role as Db2Role, State},
+    nim::Nim,
+    xcat::{Daemon, Helper},
+};
 
 /// The state that matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +19,8 @@ pub struct EndState {
     pub nodes: [NodeEnd; 2],
     /// Where the neighbours' ARP entries for the service address lead.
     pub neighbour: Option<NodeId>,
+    /// Whether xcatd runs on each of the further machines.
+    pub service_nodes: Vec<bool>,
     /// A standby streams.
     pub streaming: bool,
     /// A client of the cluster can write at the service address.
@@ -45,11 +52,50 @@ pub struct NodeEnd {
     pub xcatd: &'static str,
     /// Which of dns, dhcp, consoles run.
     pub helpers: String,
+    /// DB2, where that is the database.
+    pub db2: Option<Db2End>,
+    /// What AIX keeps over a boot, where the machine runs it.
+    pub odm: Option<Odm>,
+    /// What NIM knows, where there is one.
+    pub nim: Option<Nim>,
     /// All files except copies that edits keep, by path.
     pub files: BTreeMap<String, Arc<str>>,
 }
 
+/// DB2 on a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Db2End {
+    /// The instance runs.
+    pub instance: bool,
+    /// The database is active.
+    pub active: bool,
+    /// Role that the database keeps.
+    pub role: Option<Db2Role>,
+    /// State and connection, while it is active in a pair.
+    pub hadr: Option<(State, Connect)>,
+    /// Rollforward pending, backup pending, disabled by a takeover by force.
+    pub pending: (bool, bool, bool),
+    /// Streams that the log consists of: one more with each takeover by force.
+    pub streams: usize,
+    /// Parameters.
+    pub config: Option<Config>,
+}
+
 impl World {
+    /// DB2 on a machine, where that is the database.
+    pub fn db2_end(&self, id: NodeId) -> Option<Db2End> {
+        let machine = self.db2()?.machine(side(id));
+        Some(Db2End {
+            instance: machine.is_up(),
+            active: machine.is_active(),
+            role: machine.role(),
+            hadr: machine.hadr(),
+            pending: machine.pending(),
+            streams: machine.log().map_or(0, crate::db2::Log::streams),
+            config: machine.config().cloned(),
+        })
+    }
+
     /// The state to compare.
     pub fn end_state(&self) -> EndState {
         EndState {
@@ -77,6 +123,9 @@ impl World {
                         .map(|(_, name)| name)
                         .collect::<Vec<_>>()
                         .join(" "),
+                    db2: self.db2_end(id),
+                    odm: self.odm(id).cloned(),
+                    nim: self.nim(id).cloned(),
                     files: m
                         .files
                         .iter()
@@ -88,6 +137,7 @@ impl World {
                 }
             }),
             neighbour: self.neighbour,
+            service_nodes: self.service_nodes.clone(),
             streaming: self.streaming(),
             served: self.served(),
         }

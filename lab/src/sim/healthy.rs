@@ -42,6 +42,7 @@ impl World {
             machines: NodeId::BOTH.map(|id| machine(pair, &fixed, id, &tables)),
             devices: [Device::default(), Device::default()],
             controller,
+            service_nodes: pair.witnesses.iter().map(|w| w.service_node).collect(),
             witnesses: vec![Files::default(); pair.witnesses.len()],
             foreign_arp: None,
             neighbour: Some(NodeId::A),
@@ -53,6 +54,8 @@ impl World {
             lag_ms: 0,
             synchronous: false,
             faults: Faults::default(),
+            strikes: Vec::new(),
+            link_cut: false,
             watch: Watch::default(),
             db2: None,
             fixed,
@@ -150,6 +153,12 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
         let table = if primary { "xcatd:2:once:/usr/bin/startsrc -s xcatd >/dev/console 2>&1\n" } else { "" };
         files.set("/etc/inittab", &format!("init:2:initdefault:\n{table}"), 0o644);
     }
+    if let Some(nim) = &pair.nim {
+        let images = format!("{}/installp/ppc/bos", nim.device);
+        for file in crate::nim::sample::FILES.iter().copied().chain([images.as_str()]) {
+            files.set(file, "# practice\n", 0o644);
+        }
+    }
     if primary {
         let mut jobs = format!(
             "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert {peer_name}:/etc/xcat/\n0 2 * * * /usr/bin/rsync -az /install {peer_name}:/\n"
@@ -234,6 +243,11 @@ fn tables(pair: &Pair) -> Tables {
             ("tftpserver", &service.address),
         ],
     );
+    if pair.nim.is_some() {
+        for (table, values) in crate::nim::sample::ROWS {
+            put(table, values);
+        }
+    }
     put("policy", &[("priority", "1.2"), ("name", &service.host_name), ("rule", "trusted")]);
     for n in 1..=NODES {
         let name = format!("cn{n:02}");

@@ -135,6 +135,7 @@ impl World {
             self.power(id, false);
         }
         self.power(id, true);
+        self.link_cut = false;
         self.cut(id, Network::Both, false);
         self.m_mut(id).up_at_ms = 0;
         if self.db2.is_some() {

@@ -21,7 +21,9 @@ mod machine;
 mod network;
 mod postgres;
 mod postgres_conf;
+mod strike;
 mod watch;
+mod witness;
 mod xcat_host;
 
 #[cfg(test)]
@@ -35,9 +37,10 @@ use workflows::{
     model::{NodeId, Pair},
 };
 
-pub use end::{EndState, NodeEnd};
+pub use end::{Db2End, EndState, NodeEnd};
 pub use fault::{Freeze, Lie, Network};
 pub use machine::AtBoot;
+pub use strike::Strike;
 pub use watch::Violation;
 
 use database::Commit;
@@ -68,6 +71,8 @@ pub struct World {
     devices: [Device; 2],
     controller: Files,
     witnesses: Vec<Files>,
+    /// Whether xcatd runs on each of these.
+    service_nodes: Vec<bool>,
     /// MAC of a third machine that answers ARP for the service address.
     foreign_arp: Option<String>,
     /// Whose MAC the neighbours have for the service address.
@@ -82,6 +87,10 @@ pub struct World {
     lag_ms: u64,
     synchronous: bool,
     faults: Faults,
+    /// What happens when, in order of time.
+    strikes: Vec<(u64, Strike)>,
+    /// The connection of the two DB2 databases is cut.
+    link_cut: bool,
     watch: Watch,
     /// The pair of DB2 instances, where that is the database; then the machines' servers are not used.
     db2: Option<Box<db2::Db2>>,
@@ -191,6 +200,9 @@ impl World {
         let end = self.now_ms + limit_ms;
         loop {
             let mut last = self.run_within(place, command, limit_ms);
+            if self.boot_of(place).is_none() {
+                return last;
+            }
             if last.exit == Some(0) && last.stdout.trim() == expect {
                 return last;
             }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use workflows::{Place, model::NodeId};
 
-use super::{World, database::Role};
-use crate::xcat::Helper;
+use super::{World, database::Role, db2::side};
+use crate::{db2::Role as Db2Role, xcat::Helper};
 
 /// Something that must never be, and was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,7 +164,25 @@ impl World {
                 self.violation(6, &what);
             }
         }
-        self.watch.raise_due = Some(id);
+        // A run that goes over and back has one epoch: the return is of the epoch that both machines have by then.
+        let job = self.watch.jobs.get(&Place::Node(id)).copied();
+        let floor = self.watch.epoch_floor;
+        let back = db2 == Some(false) && floor > 0 && job == Some(floor);
+        if !(back && NodeId::BOTH.iter().all(|id| self.epoch(*id) == floor)) {
+            self.watch.raise_due = Some(id);
+        }
+    }
+
+    /// Before a database of DB2 is overwritten.
+    pub(super) fn check_restore(&mut self, id: NodeId) {
+        let role = self.db2().and_then(|p| p.machine(side(id)).role());
+        let letter = id.letter();
+        if role == Some(Db2Role::Primary) {
+            self.violation(5, &format!("a primary was overwritten on {letter}"));
+        }
+        if self.writable(id) && self.holds_service(id) {
+            self.violation(5, &format!("the database in service was overwritten on {letter}"));
+        }
     }
 
     /// The first line of a machine's crontabs that can fire and is of that kind.

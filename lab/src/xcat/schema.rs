@@ -141,5 +141,6 @@ pub(super) const NODE_ATTRIBUTES: &[(&str, &str, &str)] = &[
     ("status", "nodelist", "status"),
     ("usercomment", "nodelist", "comments"),
     ("tftpserver", "noderes", "tftpserver"),
+    ("usercomment", "nodelist", "comments"),
     ("xcatmaster", "noderes", "xcatmaster"),
 ];

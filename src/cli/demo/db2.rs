@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The step at which the runner is killed: between the takeover and its answer.
-const WORST: &str = "take-over.database";
+const WORST: &str = "promote.database";
 
 impl Demo {
     pub(super) async fn play_db2(mut self) -> Outcome {
@@ -30,17 +30,15 @@ impl Demo {
             service.standby_address.as_deref().unwrap_or_default(),
         ))?;
         self.chapter("In good times: what only the primary can tell is saved")?;
-        self.whole("sync", "", "").await?;
+        self.whole("sync").await?;
         self.chapter("In good times: the takeover is tried out, there and back (5.1.9)")?;
-        let meanwhile = format!("To leave the cluster without management while {a} and {b} change places twice");
-        self.whole("drill", &a, &meanwhile).await?;
+        self.whole("drill").await?;
 
         self.chapter(&format!("{a} goes down (8.0)"))?;
         let rows_before = self.power(NodeId::A, false, 3_000)?;
         out::line(&format!("{a} has lost its power; {rows_before} rows had been acknowledged to clients."))?;
         self.chapter("An operator starts the failover")?;
-        let purpose = format!("To power {a} off and let {b} take over");
-        let asked = self.ask("failover", &a, &purpose, Some(WORST)).await?;
+        let asked = self.ask("failover", Some(WORST)).await?;
         let lost = format!("between TAKEOVER HADR and its answer: {b} has taken over, and hamn did not hear it.");
         let killed = self.run_and_kill(&asked.parameters, WORST, &lost).await?;
         self.chapter("The runner was killed; what does the journal say?")?;
@@ -56,16 +54,15 @@ impl Demo {
 
         self.chapter(&format!("{a} is repaired and comes back (9.0)"))?;
         self.power(NodeId::A, true, 60_000)?;
-        let back = format!("To take {a} back, its database overwritten if need be, and let {b} step down");
-        self.whole("failback", &a, &back).await?;
+        self.whole("failback").await?;
         self.check_failback()?;
         self.chapter("Checked")?;
         self.verdict()
     }
 
     /// A run from consent to its end.
-    async fn whole(&mut self, workflow: &str, word: &str, purpose: &str) -> Result<(), Trouble> {
-        let asked = self.ask(workflow, word, purpose, None).await?;
+    async fn whole(&mut self, workflow: &str) -> Result<(), Trouble> {
+        let asked = self.ask(workflow, None).await?;
         let followed = self.run(&asked.parameters).await?;
         let done = matches!(&followed.left, Left::Ended(Ending::Done));
         self.check(format!("{workflow} is done"), done);
@@ -84,10 +81,9 @@ impl Demo {
         self.check(format!("clients can write on {b}"), served);
         self.check(format!("xcatd answers on {b}, which has the higher epoch"), works && epoch > 0);
         let (lost, lost_ms) = pair.world(|w| (w.lost_rows(), w.lost_ms()));
-        let shown = asked.bound_ms.map_or("unknown".to_owned(), duration);
-        let within = asked.bound_ms.is_some_and(|bound| lost_ms <= bound);
-        let text =
-            format!("{lost} acknowledged rows lost, over {}; shown before consent: at most {shown}", duration(lost_ms));
+        let shown = asked.bound_ms.map_or("unknown, and accepted".to_owned(), |ms| format!("at most {}", duration(ms)));
+        let within = asked.bound_ms.is_none_or(|bound| lost_ms <= bound);
+        let text = format!("{lost} acknowledged rows lost, over {}; shown before consent: {shown}", duration(lost_ms));
         self.check(text, within);
         Ok(())
     }

@@ -130,8 +130,8 @@ impl Demo {
         Ok(pair.world(|w| w.acknowledged_rows()))
     }
 
-    /// Facts and consent: `consent` is typed for the operator. `hold`: the step whose answer never comes.
-    async fn ask(&self, workflow: &str, consent: &str, purpose: &str, hold: Option<&str>) -> Result<Consent, Trouble> {
+    /// Facts and consent, typed for the operator. `hold`: the step whose answer never comes.
+    async fn ask(&self, workflow: &str, hold: Option<&str>) -> Result<Consent, Trouble> {
         let workflow = target::workflow(self.config.pair.flavour(), workflow)?;
         let args = RunArgs::bare();
         let asked = Asked {
@@ -143,10 +143,12 @@ impl Demo {
         };
         self.command(&format!("hamn run {}", workflow.name))?;
         let sight = asked.look(&*self.pair()?).await?;
-        let consented = asked.consent_as_if(&sight, consent)?;
-        if !consent.is_empty() {
-            let typed = paint(self.colour, GREEN, consent);
-            out::line(&format!("{purpose}, type {}: {typed}", paint(self.colour, BOLD, consent)))?;
+        let (consented, typed) = asked.consent_as_if(&sight)?;
+        for (purpose, words) in &typed {
+            let bold = paint(self.colour, BOLD, words);
+            out::line(&format!("{purpose}, type {bold}: {}", paint(self.colour, GREEN, words)))?;
+        }
+        if !typed.is_empty() {
             out::line(&paint(self.colour, FAINT, "(typed by the demonstration)\n"))?;
         }
         let world =

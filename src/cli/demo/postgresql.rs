@@ -32,8 +32,7 @@ impl Demo {
         out::line(&format!("{a} has lost its power; {rows_before} rows had been acknowledged to clients."))?;
 
         self.chapter("An operator starts the failover")?;
-        let purpose = format!("To power {a} off and let {b} take over");
-        let asked = self.ask("failover", &a, &purpose, Some(WORST)).await?;
+        let asked = self.ask("failover", Some(WORST)).await?;
         let lost = format!("in the middle of “promote the database”: {b} is promoted, and hamn did not hear it.");
         let killed = self.run_and_kill(&asked.parameters, WORST, &lost).await?;
 

@@ -214,15 +214,20 @@ impl Asked<'_> {
         }
     }
 
-    /// Shows everything and takes `words` for the consent, as if they had been typed. Only for a demonstration.
-    pub(in crate::cli) fn consent_as_if(&self, sight: &Sight, words: &str) -> Result<Consented, Trouble> {
+    /// Shows everything, and takes all words that would have to be typed as typed; gives them with what each is for. Only for a
+    /// demonstration.
+    pub(in crate::cli) fn consent_as_if(&self, sight: &Sight) -> Result<(Consented, Vec<(String, String)>), Trouble> {
         let known = &sight.look.known;
         let request = self.consented(sight);
         let intention = Intention::new(self.pair(), self.workflow, &request, known, &self.config.to_toml());
         let shown = self.show(sight, &intention);
         out::print(&coloured(&shown))?;
-        let decisions = vec![self.decided("consent", words, &shown, Vec::new())];
-        Ok(Consented { request, plan: intention.id, decisions })
+        let name = self.price(sight).map(|(word, purpose)| (purpose, word.to_owned()));
+        let dear = self.dear(known).map(|dear| (dear.purpose.to_owned(), dear.words.to_owned()));
+        let typed: Vec<(String, String)> = name.into_iter().chain(dear).collect();
+        let words = typed.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join("; ");
+        let decisions = vec![self.decided("consent", &words, &shown, Vec::new())];
+        Ok((Consented { request, plan: intention.id, decisions }, typed))
     }
 
     fn decided(&self, question: &str, answer: &str, shown: &str, evidence: Vec<Fact>) -> Payload {

@@ -244,7 +244,7 @@ pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
     let mut steps = vec![look_at(ctx, target, "observe.target", true), on_other];
     if ctx.target().platform == Platform::Aix {
         steps.push(aix::who_answers(ctx, "observe.address"));
-        steps.extend(aix::seen_from_elsewhere(ctx));
+        steps.extend(aix::seen_from_elsewhere(ctx, "", false));
     }
     if !strict {
         steps.extend(assess::device(ctx));

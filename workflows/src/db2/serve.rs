@@ -5,9 +5,10 @@ use journal_schema::{DatabaseRole, Fact, HadrRole, Tri, Verdict};
 use super::{look, promote::counting, read};
 use crate::{
     host,
+    model::Platform,
     script::{Output, Script},
     step::{Judgement, Step, Undo},
-    steps::{Batch, address, fence, fit, judge, read as basic, schedules, target, undo, xcat},
+    steps::{Batch, address, aix, fence, fit, judge, read as basic, schedules, target, undo, xcat},
     table::Context,
     vocabulary::{self, db2 as calls},
 };
@@ -38,7 +39,12 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
 
 /// Looks at everything once more, on the target and at the fence.
 pub fn verify(ctx: &Context<'_>) -> Vec<Step> {
-    fit(std::iter::once(on_target(ctx)).chain(fence::still_off(ctx, "verify.fenced")).collect())
+    let mut steps = vec![on_target(ctx)];
+    steps.extend(fence::still_off(ctx, "verify.fenced"));
+    if ctx.target().platform == Platform::Aix {
+        steps.extend(aix::seen_from_elsewhere(ctx, "verify.", true));
+    }
+    fit(steps)
 }
 
 /// The target is in service: database, address, name, `db2nodes.cfg`, epoch, schedules, number of nodes, xcatd.

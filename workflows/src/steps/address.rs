@@ -225,9 +225,9 @@ pub(crate) fn back(ctx: &Context<'_>) -> Script {
     let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
     match node.platform {
         // A detached interface cannot ask whether the address is free; before the pivot nobody else has taken it.
-        Platform::Aix => Script::new()
-            .look(vocabulary::aix::mktcpip(service, interface, &service.host_name, address))
-            .look(vocabulary::aix::transient(interface)),
+        Platform::Aix => {
+            Script::new().look(vocabulary::aix::take_back(service, interface, &service.host_name, address))
+        }
         // Silence first; one's own address does not answer.
         Platform::Linux => conflict_probe(address, interface)
             .look(vocabulary::address_add(address, prefix, interface))

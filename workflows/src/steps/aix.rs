@@ -220,22 +220,39 @@ fn vantage(node: &str, address: &str, r: &crate::ActionResult) -> Judgement {
     }
 }
 
-/// The service address seen from elsewhere: each further machine that is on the network and can ask. Who cannot says so.
-pub fn seen_from_elsewhere(ctx: &Context<'_>) -> Vec<Step> {
+/// The service address seen from elsewhere: each further machine that is on the network and can ask. Who cannot says so. `taken`: somebody
+/// must answer, if only after a while; else the answer is taken as it is.
+pub fn seen_from_elsewhere(ctx: &Context<'_>, prefix: &str, taken: bool) -> Vec<Step> {
     let address = &ctx.pair.service.address;
     let steps = ctx.pair.witnesses.iter().enumerate().filter_map(|(index, witness)| {
         let place = Place::Witness(u8::try_from(index).ok()?);
         let (name, address) = (witness.name.clone(), address.clone());
         let title = format!("does {name} see {address}");
+        let id = format!("{prefix}elsewhere.{index}");
+        let item = OpenItem {
+            id: id.clone(),
+            text: format!("{name} was not seen to hear {address}: it may still send to the old machine"),
+            command: format!(
+                "arping -c 2 -w 2 {address}   # on {name}; then, on {}: the announcement again",
+                ctx.target().name
+            ),
+        };
         let probe = look(aix::arp_probe_elsewhere(&address));
-        // Silence is what a dead machine sounds like; whoever takes the address asks again.
-        let seen = judge(move |output: &Output| vantage(&name, &address, output.at(0)));
+        let seen = judge(move |output: &Output| match vantage(&name, &address, output.at(0)) {
+            silence if taken && read_aix::arp(output.at(0)) == Arp::Silence => {
+                Judgement { verdict: Verdict::Failed, ..silence }
+            }
+            judgement => judgement,
+        });
         let unreachable = Judgement::unknown(format!("{} cannot be reached", witness.name), Vec::new());
         Some(Step {
             optional: true,
+            retries: if taken { 2 } else { 0 },
+            retry_pause_ms: 1_000,
             unreachable: Some(unreachable),
+            opens: taken.then_some(item),
             traps: &[13, 14],
-            ..Step::observe(&format!("elsewhere.{index}"), title, place, probe, seen)
+            ..Step::observe(&id, title, place, probe, seen)
         })
     });
     fit(steps.collect())

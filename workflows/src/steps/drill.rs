@@ -168,9 +168,11 @@ pub fn take_back(ctx: &Context<'_>) -> Vec<Step> {
     roles::change(ctx, primary(ctx), "drill.take-back", "5.1.9 primary again step 1")
 }
 
-/// Each side says so itself. The epoch is raised once a run: it is this run's own by now.
+/// Each side says so itself; and the epoch rises once more.
 pub fn prove_back(ctx: &Context<'_>) -> Vec<Step> {
-    roles::both(ctx, primary(ctx), "drill.taken-back")
+    let mut steps = roles::both(ctx, primary(ctx), "drill.taken-back");
+    steps.extend(epoch::raise_as(ctx, "epoch.back.", true).into_iter().map(|s| Step { stage: 1, ..s }));
+    steps
 }
 
 /// 5.1.9, on the primary again, 2: xcatd; and on the service nodes, whose connections were cut twice.

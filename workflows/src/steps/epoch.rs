@@ -16,9 +16,17 @@ pub fn new(ctx: &Context<'_>) -> u64 {
     ctx.known.highest_epoch() + 1
 }
 
+/// How the ids of steps that raise the epoch begin: what such a transition saw is this run's own epoch.
+pub const RAISES: &str = "epoch.";
+
 /// Writes the new epoch on the target, and on the other machine where it is alive.
 pub fn raise(ctx: &Context<'_>, other_too: bool) -> Vec<Step> {
-    let mut steps = vec![raise_on(ctx, ctx.request.target, "epoch.target")];
+    raise_as(ctx, RAISES, other_too)
+}
+
+/// As [`raise`], for a run that promotes more than once: `prefix` begins with [`RAISES`].
+pub fn raise_as(ctx: &Context<'_>, prefix: &str, other_too: bool) -> Vec<Step> {
+    let mut steps = vec![raise_on(ctx, ctx.request.target, &format!("{prefix}target"))];
     if other_too {
         let (epoch, name, path) = (new(ctx), &ctx.other().name, vocabulary::epoch_path(ctx.pair));
         let item = OpenItem {
@@ -26,7 +34,7 @@ pub fn raise(ctx: &Context<'_>, other_too: bool) -> Vec<Step> {
             text: format!("{name} was not reached and keeps its old epoch: a job of an older run is not refused there"),
             command: format!("echo {epoch} >{path}   # on {name}"),
         };
-        let on_other = raise_on(ctx, ctx.request.target.other(), "epoch.other");
+        let on_other = raise_on(ctx, ctx.request.target.other(), &format!("{prefix}other"));
         steps.push(Step { optional: true, opens: Some(item), ..on_other });
     }
     fit(steps)

@@ -58,6 +58,16 @@ pub fn transient(interface: &str) -> Command {
     Command::new(["chdev", "-l", interface, "-a", "state=detach", "-P"])
 }
 
+/// As [`mktcpip`] and [`transient`], and nothing at all where the machine bears the address: one that never lost its place must not lose
+/// its connections, nor what its ODM says of the next boot.
+pub fn take_back(service: &Service, interface: &str, host_name: &str, address: &str) -> Command {
+    const SCRIPT: &str = "if ifconfig -a | awk -v a=\"$1\" '$1 == \"inet\" && $2 == a { f = 1 } END { exit !f }'; then echo held; exit 0; fi; \
+         i=$2; shift 2; \"$@\" && chdev -l \"$i\" -a state=detach -P";
+    let again = mktcpip(service, interface, host_name, address);
+    let words = ["sh", "-c", SCRIPT, "take-back", address, interface].map(str::to_owned);
+    Command::new(words.into_iter().chain(again.argv)).timeout(again.timeout_s)
+}
+
 /// What the ODM says of the state of an interface at the next boot: `up`, `down`, `detach`.
 pub fn state_at_boot(interface: &str) -> Command {
     Command::new(["lsattr", "-E", "-l", interface, "-a", "state", "-F", "value"])

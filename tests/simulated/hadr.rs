@@ -1,0 +1,169 @@
+//! The campaign over the workflows of the procedure's own pair: DB2 with HADR, AIX, NIM.
+
+use std::sync::Arc;
+
+use hamn::remote::simulated::Mishap;
+use lab::sim::{EndState, Strike, World};
+use workflows::{
+    example,
+    model::{AfterTakeover, Flavour, NodeId, Pair},
+};
+
+use crate::{
+    campaign::{
+        Came, Case, Reference, Seed, Wrong, journal_boundaries, random_of, random_script, remote_calls, rollbacks,
+        struck_at_any_tick,
+    },
+    stage::Script,
+};
+
+/// A case of the procedure's pair, after a minute of peace and what `prepare` does.
+pub(crate) fn case_of(name: &'static str, workflow: &str, pair: Pair, prepare: fn(&mut World)) -> Case {
+    let mut world = World::healthy(&pair);
+    world.advance(60_000);
+    prepare(&mut world);
+    let workflow = workflows::registry::by_name(Flavour::Db2, workflow).expect("a workflow of that name");
+    let target = if workflow.aimed == workflows::table::Aimed::AtPrimary { NodeId::A } else { NodeId::B };
+    Case {
+        name,
+        workflow: Arc::new(workflow),
+        pair: Arc::new(pair),
+        world,
+        decisions: Vec::new(),
+        target,
+        holds: World::served,
+        rebooted: |_| {},
+    }
+}
+
+fn dissolving() -> Pair {
+    let mut pair = example::procedure();
+    if let workflows::model::Database::Db2(db2) = &mut pair.database {
+        db2.hadr.after_takeover = AfterTakeover::Stop;
+    }
+    pair
+}
+
+fn failovers() -> Vec<Case> {
+    let procedure = example::procedure;
+    vec![
+        case_of("DB2 failover, both alive", "failover", procedure(), |_| {}),
+        case_of("DB2 failover, the link just cut", "failover", procedure(), |w| {
+            w.strike_in(0, Strike::Link { cut: true });
+            w.advance(70_000);
+        }),
+        case_of("DB2 failover, primary without power", "failover", procedure(), |w| w.power(NodeId::A, false)),
+        case_of("DB2 failover, primary half dead, past the window", "failover", procedure(), |w| {
+            w.half_dead(NodeId::A);
+            w.advance(600_000);
+        }),
+        case_of("DB2 failover, HADR dissolved", "failover", dissolving(), |w| w.power(NodeId::A, false)),
+    ]
+}
+
+/// Name server, consoles, and a standby that is not activated by a boot.
+fn rebooted(end: &mut EndState) {
+    end.streaming = false;
+    for node in &mut end.nodes {
+        node.helpers.clear();
+        if let Some(db2) = &mut node.db2 {
+            (db2.active, db2.hadr) = (false, None);
+        }
+    }
+}
+
+fn others() -> Vec<Case> {
+    vec![
+        Case { rebooted, ..case_of("DB2 drill", "drill", example::procedure(), |_| {}) },
+        Case { holds: |_| true, rebooted, ..case_of("DB2 sync", "sync", example::procedure(), |_| {}) },
+    ]
+}
+
+fn all() -> Vec<Case> {
+    failovers().into_iter().chain(others()).collect()
+}
+
+/// Whole in a release build, of which every so many without optimisation; `HAMN_NTH` says otherwise.
+fn every(nth: usize) -> usize {
+    let asked = std::env::var("HAMN_NTH").ok().and_then(|n| n.parse().ok());
+    asked.unwrap_or(if cfg!(debug_assertions) { nth } else { 1 })
+}
+
+#[test]
+fn db2_every_journal_boundary() {
+    for case in all() {
+        journal_boundaries(&case, every(5));
+    }
+}
+
+#[test]
+fn db2_every_remote_call() {
+    let mut wrong = Wrong::default();
+    for case in all() {
+        remote_calls(&case, every(7), &mut wrong);
+    }
+    wrong.assert_none();
+}
+
+#[test]
+fn db2_rollback_from_every_point_before_the_pivot() {
+    for case in all() {
+        rollbacks(&case, every(5));
+    }
+}
+
+const CUT: Strike = Strike::Link { cut: true };
+const HEALED: Strike = Strike::Link { cut: false };
+const A_DIES: Strike = Strike::Power { id: NodeId::A, on: false };
+const B_DIES: Strike = Strike::Power { id: NodeId::B, on: false };
+const B_BOOTS: Strike = Strike::Power { id: NodeId::B, on: true };
+
+/// The link cut for ever, for a moment, for longer than the peer window; a machine killed for good; the one that takes over killed, and
+/// back. That the old primary comes back by itself is another matter: it must be told from a machine that is off.
+const BLOWS: [&[(u64, Strike)]; 6] = [
+    &[(0, CUT)],
+    &[(0, CUT), (3_000, HEALED)],
+    &[(0, CUT), (300_000, HEALED)],
+    &[(0, A_DIES)],
+    &[(0, B_DIES)],
+    &[(0, B_DIES), (20_000, B_BOOTS)],
+];
+
+#[test]
+fn db2_struck_at_any_tick() {
+    let mut wrong = Wrong::default();
+    for case in all() {
+        struck_at_any_tick(&case, &BLOWS, every(9), &mut wrong);
+    }
+    wrong.assert_none();
+}
+
+/// Mishaps, and strikes among them.
+fn script(seed: u64, reference: &Reference) -> Script {
+    let mut script = random_script(seed, reference);
+    let mut seed = Seed(!seed);
+    for _ in 0..seed.below(3) {
+        let at = seed.below(reference.calls);
+        let ms = seed.below(5_000);
+        let blow = BLOWS[seed.below(BLOWS.len() as u64) as usize];
+        script.strikes.extend(blow.iter().map(|(later, strike)| (at, ms + later, *strike)));
+        // A machine that is killed is not brought back by a mishap.
+        if blow.iter().any(|(_, s)| matches!(s, Strike::Power { .. })) {
+            script.calls.retain(|(_, m)| !matches!(m, Mishap::RebootAfter(_)));
+        }
+    }
+    script
+}
+
+#[test]
+fn db2_random_histories() {
+    let usual = if cfg!(debug_assertions) { 300 } else { 10_000 };
+    let count: u64 = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let first: u64 = std::env::var("HAMN_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
+    let ends = random_of(&all(), first, count, script);
+    println!("{count} random histories of DB2 from seed {first}");
+    for ((case, came), n) in &ends {
+        println!("  {case}: {came:?}: {n}");
+    }
+    assert!(ends.keys().any(|(_, came)| *came == Came::Done));
+}
