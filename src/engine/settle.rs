@@ -41,7 +41,7 @@ impl Drive<'_> {
                 }
                 continue;
             }
-            if !step.volatile {
+            if !self.must_last(step) {
                 continue;
             }
             let (regressed, evidence, why) = if step.probe.is_empty() {
@@ -86,7 +86,12 @@ impl Drive<'_> {
     pub(super) async fn ground_is_gone(&self, step: &Step) -> Result<bool, Halt> {
         for other in self.plans_begun()?.iter().flat_map(|plan| plan.iter()) {
             let quick = !other.probe.is_empty() && workflows::steps::seconds(&other.probe) <= QUICK_S;
-            if !(quick && other.volatile && other.place == step.place && other.id != step.id && self.holds(other)) {
+            if !(quick
+                && self.must_last(other)
+                && other.place == step.place
+                && other.id != step.id
+                && self.holds(other))
+            {
                 continue;
             }
             let limit = Duration::from_secs(other.timeout_s.into());
@@ -105,6 +110,15 @@ impl Drive<'_> {
             Went::Holds | Went::GoesOnWithout => Ok(()),
             Went::Failed { step, why } => Err(Halt::Failed { step, why }),
         }
+    }
+
+    /// Whether a reboot may have taken the effect away and the run still needs it: what a later step has ended on purpose is not put
+    /// back, a database that was stopped to be started under another name is not stopped again.
+    fn must_last(&self, step: &Step) -> bool {
+        let begun = |id: &String| {
+            self.ledger.read(|v| v.state.steps.get(id).is_some_and(|s| !matches!(s.status, StepStatus::Planned)))
+        };
+        step.volatile && !step.until.iter().any(begun)
     }
 
     /// Gone, and not back yet: the runner died, or doing it again failed.

@@ -30,30 +30,9 @@ pub(crate) const NIM: &str = "/etc/objrepos/nim.json";
 /// The cluster-facing interface, as in the published procedure.
 pub const CLUSTER_INTERFACE: &str = "en1";
 /// Directory of the installation images.
-<<<<<<< HEAD
-pub(crate) const NIM_DEVICE: &str = "/install/nim/lpp_source/610image_lpp_source";
-/// The resources of the NIM primary: type, name, location. Their files are on both machines, as rsync of `/install` leaves them.
-const RESOURCES: &[(&str, &str, &str)] = &[
-    ("lpp_source", "610image_lpp_source", NIM_DEVICE),
-    ("spot", "610image", "/install/nim/spot/610image/usr"),
-    ("bosinst_data", "610image_bosinst_data", "/install/nim/bosinst_data/610image_bosinst_data"),
-    ("script", "xcataixscript", "/install/nim/scripts/xcataixscript"),
-    ("installp_bundle", "xCATaixSN61", "/install/nim/installp_bundle/xCATaixSN61.bnd"),
-    ("installp_bundle", "xCATaixSSL", "/install/nim/installp_bundle/xCATaixSSL.bnd"),
-];
-/// What is in those places.
-const FILES: &[&str] = &[
-    "/install/nim/lpp_source/610image_lpp_source/installp/ppc/bos",
-    "/install/nim/spot/610image/usr/lib/boot/network/rc.dd_boot",
-    "/install/nim/bosinst_data/610image_bosinst_data",
-    "/install/nim/scripts/xcataixscript",
-    "/install/nim/installp_bundle/xCATaixSN61.bnd",
-    "/install/nim/installp_bundle/xCATaixSSL.bnd",
-    "/install/netboot/debian12/x86_64/compute/rootimg.gz",
-];
-=======
 pub(crate) const NIM_DEVICE: &str = nim::sample::DEVICE;
->>>>>>> main
+/// What is there of the Linux image that the xCAT database names.
+const LINUX_IMAGE: &str = "/install/netboot/debian12/x86_64/compute/rootimg.gz";
 /// Who answers as the default gateway.
 pub const GATEWAY: Machine = Machine::Admin;
 
@@ -308,7 +287,7 @@ fn tables(upper: &Upper, machine: Machine, machine_id: &str, db2: bool) -> Resul
     for (kind, name, location) in nim::sample::RESOURCES.iter().filter(|_| primary) {
         nim.add_resource(kind, name, location);
     }
-    for file in nim::sample::FILES {
+    for file in nim::sample::FILES.iter().chain([&LINUX_IMAGE]) {
         upper.file(file, 0o644, "# practice\n")?;
     }
     upper.file(NIM, 0o600, &serde_json::to_string_pretty(&nim).expect("plain data"))?;

@@ -18,6 +18,7 @@ pub fn stop(ctx: &Context<'_>) -> Vec<Step> {
         let back = undo(start_script(), look(vocabulary::xcatd_processes()), after_start(witness.name.clone()));
         Step {
             undo: Some(back),
+            until: vec![format!("service-node.restart.{index}")],
             section: "5.1.1",
             ..idempotent(
                 &format!("service-node.stop.{index}"),
