@@ -142,6 +142,34 @@ fn a_plan_marks_the_pivot_and_names_every_command() {
 }
 
 #[test]
+fn t1_t47_a_plan_for_db2_has_the_commands_of_the_procedure_with_their_sections() {
+    let state = tempfile::tempdir().unwrap();
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/hamn-db2.toml");
+    let plan = |workflow: &str| {
+        let (text, _) = said(&hamn(state.path(), &["--config", config, "plan", workflow, "--target", "mn-b"]));
+        assert!(!text.contains("USING cluster") && !text.contains("USER xcatdb"), "{workflow} shows a password");
+        text
+    };
+    let failover = plan("failover");
+    let mut rest = failover.as_str();
+    for words in [
+        "procedure 8.0 step 2",
+        "TAKEOVER HADR ON DATABASE XCATDB BY FORCE",
+        "procedure 8.0 step 3",
+        "procedure 8.0 step 4",
+        "/usr/sbin/mktcpip -h aixmn1 -a 9.114.47.103",
+        "procedure 8.0 step 5",
+        "db2gcf -u -p 0 -i xcatdb",
+        "procedure 8.0 step 6",
+        "procedure 8.0 step 7",
+    ] {
+        let at = rest.find(words).unwrap_or_else(|| panic!("no {words:?} after what comes before it in\n{failover}"));
+        rest = &rest[at..];
+    }
+    assert!(plan("drill").contains("procedure 5.1.9"), "the drill is the test of section 5.1.9");
+}
+
+#[test]
 fn a_plan_without_a_target_on_a_third_machine_is_refused() {
     let state = tempfile::tempdir().unwrap();
     let output = hamn(state.path(), &["plan", "failover"]);

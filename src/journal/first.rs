@@ -30,7 +30,7 @@ const OPEN_LIMIT: Duration = Duration::from_secs(60);
 /// Our own lock is held, so whoever still holds sled's is a closed handle of this process whose threads have not ended.
 const LINGER_LIMIT: Duration = Duration::from_secs(5);
 
-/// Bytes looked at together by [`carve`]: several of the largest frames.
+/// Bytes looked at together by `carve`: several of the largest frames.
 const WINDOW: usize = 1 << 20;
 
 /// Largest data file that is kept in memory while sled is opened, bytes.

@@ -92,7 +92,8 @@ fn one(number: &str, step: &StepPlan, transition: &PlannedTransition, commands: 
     let place = paint(colour, GREEN, &step.place);
     let mut text = format!("   {number:>5}  {place}: {}\n", step.title);
     if commands != Commands::None {
-        let about = format!("{}: {}; at most {} s", step.id, marks.join("; "), step.timeout_s);
+        let from = if step.section.is_empty() { String::new() } else { format!("; procedure {}", step.section) };
+        let about = format!("{}: {}; at most {} s{from}", step.id, marks.join("; "), step.timeout_s);
         text.push_str(&format!("          {}\n", paint(colour, FAINT, &about)));
     }
     if commands != Commands::None {

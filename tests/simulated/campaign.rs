@@ -213,7 +213,7 @@ fn shown_bound(records: &[Record]) -> Option<u64> {
                     match fact {
                         Fact::LossBound { millis, .. } => bound = *millis,
                         Fact::Permitted { form: TakeoverForm::Plain | TakeoverForm::PeerWindowOnly, .. } => {
-                            bound = Some(0)
+                            bound = Some(0);
                         }
                         _ => {}
                     }

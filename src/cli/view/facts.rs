@@ -92,13 +92,10 @@ pub(crate) fn facts(pair: &Pair, known: &Known) -> String {
     }
     row("power", &|n| power(known.power(n)).to_owned());
     row("database", &|n| match known.database(n) {
-        (r, "", 0) => role(r).to_owned(),
+        // Without a timeline: DB2, whose copies have no number of their own.
+        (r, _, 0) => role(r).to_owned(),
         (r, system, timeline) => format!("{}, timeline {timeline}, system {system}", role(r)),
     });
-    if pair.flavour() == Flavour::Db2 {
-        row("HADR", &|n| hadr(known, n));
-        row("peer window", &|n| window(known, n));
-    }
     row("database log", &|n| match known.log(n) {
         Some(Fact::LogPosition { written: Some(written), .. }) => format!("written {}", position(Some(*written))),
         Some(Fact::LogPosition { received, replayed, .. }) => {
@@ -106,12 +103,17 @@ pub(crate) fn facts(pair: &Pair, known: &Known) -> String {
         }
         _ => "unknown".to_owned(),
     });
-    row("replicates", &|n| match known.streaming(n) {
-        (Tri::Yes, Tri::Yes) => "yes, commits wait for it".to_owned(),
-        (Tri::Yes, _) => "yes".to_owned(),
-        (up, _) if known.database(n).0 == DatabaseRole::Primary && up == Tri::Unknown => "-".to_owned(),
-        (up, _) => tri(up),
-    });
+    if pair.flavour() == Flavour::Db2 {
+        row("HADR", &|n| hadr(known, n));
+        row("peer window", &|n| window(known, n));
+    } else {
+        row("replicates", &|n| match known.streaming(n) {
+            (Tri::Yes, Tri::Yes) => "yes, commits wait for it".to_owned(),
+            (Tri::Yes, _) => "yes".to_owned(),
+            (up, _) if known.database(n).0 == DatabaseRole::Primary && up == Tri::Unknown => "-".to_owned(),
+            (up, _) => tri(up),
+        });
+    }
     row("service address", &|n| match known.holds(n, &pair.service.address) {
         Tri::Yes => format!("holds {}", pair.service.address),
         other => tri(other),

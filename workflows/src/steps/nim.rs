@@ -35,8 +35,9 @@ pub fn read_saved(ctx: &Context<'_>, id: &str) -> Vec<Step> {
     let places =
         [(target(ctx), ctx.target().name.clone(), "here"), (Place::Controller, "controller".to_owned(), "controller")];
     let steps = places.map(|(place, name, word)| {
+        let on = if place == Place::Controller { "where hamn runs".to_owned() } else { format!("on {name}") };
         let judge = judge(move |output: &Output| saved(&name, output.at(0), output.sent_ms));
-        let title = "what the last sync saved for deployment, and when";
+        let title = format!("what the last sync saved for deployment, and when, {on}");
         let probe = look(vocabulary::cat(&path));
         Step { optional: true, traps: &[30, 66], ..Step::observe(&format!("{id}.{word}"), title, place, probe, judge) }
     });

@@ -54,7 +54,7 @@ const OWN_IMAGE: &str = "chown \"$3\" \"$1\".0.*.\"$2\".001";
 pub enum Call<'a> {
     /// Statements from one shell, then TERMINATE: see [`clp`].
     Group(&'a [String]),
-    /// A program with its arguments: see [`tool`].
+    /// A program with its arguments: see `tool`.
     Tool(&'a [String]),
     /// See [`applications`].
     Applications,
