@@ -227,7 +227,8 @@ fn service(source: &Source<'_>, section: &Section<'_, '_>, pins: &mut Pins) -> (
     let (standby_address, gateway) = (other("standby_address"), other("gateway"));
     for (whose, found) in [("`standby_address` of [service]", &standby_address), (GATEWAY, &gateway)] {
         if let Some(found) = found {
-            pins.addresses.note(source, &found.value.to_string(), &found.span, whose, "");
+            let hint = "each has an address of its own; the gateway is the router of the cluster's network";
+            pins.addresses.note(source, &found.value.to_string(), &found.span, whose, hint);
         }
     }
     let service = Service {
