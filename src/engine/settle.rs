@@ -32,7 +32,10 @@ impl Drive<'_> {
         let mut lost: Vec<(Place, String)> = Vec::new();
         let mut again = Vec::new();
         let plans = self.plans_begun()?;
-        for step in plans.iter().flat_map(|plan| plan.iter()) {
+        for (n, step) in plans.iter().flat_map(|plan| plan.iter()).enumerate() {
+            if self.ended(step, plans.iter().flat_map(|plan| plan.iter()).skip(n + 1)) {
+                continue;
+            }
             if !self.holds(step) {
                 if self.to_do_again(step) {
                     // Found gone by an earlier look that was cut off before it came to the others.
@@ -41,7 +44,7 @@ impl Drive<'_> {
                 }
                 continue;
             }
-            if !self.must_last(step) {
+            if !step.volatile {
                 continue;
             }
             let (regressed, evidence, why) = if step.probe.is_empty() {
@@ -84,14 +87,13 @@ impl Drive<'_> {
     /// Whether something that the step may stand on is gone at its place: an effect that dies with a reboot and is looked at within
     /// seconds. Then trying again would only cost another time limit; what is gone must be put back first.
     pub(super) async fn ground_is_gone(&self, step: &Step) -> Result<bool, Halt> {
-        for other in self.plans_begun()?.iter().flat_map(|plan| plan.iter()) {
+        let plans = self.plans_begun()?;
+        for (n, other) in plans.iter().flat_map(|plan| plan.iter()).enumerate() {
             let quick = !other.probe.is_empty() && workflows::steps::seconds(&other.probe) <= QUICK_S;
-            if !(quick
-                && self.must_last(other)
-                && other.place == step.place
-                && other.id != step.id
-                && self.holds(other))
-            {
+            if !(quick && other.volatile && other.place == step.place && other.id != step.id && self.holds(other)) {
+                continue;
+            }
+            if self.ended(other, plans.iter().flat_map(|plan| plan.iter()).skip(n + 1)) {
                 continue;
             }
             let limit = Duration::from_secs(other.timeout_s.into());
@@ -105,20 +107,23 @@ impl Drive<'_> {
         Ok(false)
     }
 
+    /// Whether a later step that was begun put another state in the place of this one's.
+    fn ended<'s>(&self, step: &Step, mut later: impl Iterator<Item = &'s Step>) -> bool {
+        !step.about.is_empty()
+            && later.any(|other| {
+                other.about == step.about
+                    && (other.place == step.place || other.mode == Mode::OnceOnly)
+                    && self.ledger.read(|v| {
+                        v.state.steps.get(&other.id).is_some_and(|s| !matches!(s.status, StepStatus::Planned))
+                    })
+            })
+    }
+
     async fn do_again(&self, step: &Step) -> Result<(), Halt> {
         match self.carry_out(step, std::slice::from_ref(step)).await? {
             Went::Holds | Went::GoesOnWithout => Ok(()),
             Went::Failed { step, why } => Err(Halt::Failed { step, why }),
         }
-    }
-
-    /// Whether a reboot may have taken the effect away and the run still needs it: what a later step has ended on purpose is not put
-    /// back, a database that was stopped to be started under another name is not stopped again.
-    fn must_last(&self, step: &Step) -> bool {
-        let begun = |id: &String| {
-            self.ledger.read(|v| v.state.steps.get(id).is_some_and(|s| !matches!(s.status, StepStatus::Planned)))
-        };
-        step.volatile && !step.until.iter().any(begun)
     }
 
     /// Gone, and not back yet: the runner died, or doing it again failed.

@@ -229,6 +229,12 @@ fn shown_bound(records: &[Record]) -> Option<u64> {
 /// The end as far as it matters: a machine that is off keeps what this or an earlier run left on its disk.
 fn matters(mut end: EndState) -> EndState {
     for node in &mut end.nodes {
+        if let Some(nim) = &mut node.nim {
+            // Resources are made side by side, and again in another order.
+            nim.objects.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        // Named by the second in which it was made.
+        node.files.retain(|path, _| !path.contains("/XCATDB.0.") && !path.contains(".restored "));
         for (path, content) in &mut node.files {
             if path.contains("/deployment ") {
                 // When it was saved, and the digest over that.
@@ -331,7 +337,7 @@ impl Wrong {
         for (kind, (times, _)) in &self.0 {
             println!("{times} times: {kind}");
         }
-        for (_, what) in self.0.values() {
+        for (_, what) in self.0.values().take(4) {
             println!("=====\n{what}");
         }
         assert!(self.0.is_empty());
@@ -399,7 +405,12 @@ fn rollback_from_every_point_before_the_pivot() {
 fn healed(world: &mut World) -> EndState {
     world.heal(NodeId::A);
     world.advance(600_000);
-    world.end_state()
+    let mut end = world.end_state();
+    for hosts in end.nodes.iter_mut().filter_map(|n| n.files.get_mut("/etc/hosts 644")) {
+        // mktcpip writes its line anew, with a tab.
+        *hosts = hosts.replace('\t', " ").into();
+    }
+    end
 }
 
 /// As [`rollback_from_every_point_before_the_pivot`]; of the points every `nth`.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hamn::remote::simulated::Mishap;
-use lab::sim::{EndState, Strike, World};
+use hamn::{engine::Ending, remote::simulated::Mishap};
+use lab::sim::{AtBoot, EndState, Strike, World};
 use workflows::{
     example,
     model::{AfterTakeover, Flavour, NodeId, Pair},
@@ -14,16 +14,19 @@ use crate::{
         Came, Case, Reference, Seed, Wrong, journal_boundaries, random_of, random_script, remote_calls, rollbacks,
         struck_at_any_tick,
     },
-    stage::Script,
+    stage::{Do, Script, Stage, story},
 };
 
 /// A case of the procedure's pair, after a minute of peace and what `prepare` does.
 pub(crate) fn case_of(name: &'static str, workflow: &str, pair: Pair, prepare: fn(&mut World)) -> Case {
-    let mut world = World::healthy(&pair);
-    world.advance(60_000);
+    let mut world = synced(&pair);
     prepare(&mut world);
     let workflow = workflows::registry::by_name(Flavour::Db2, workflow).expect("a workflow of that name");
-    let target = if workflow.aimed == workflows::table::Aimed::AtPrimary { NodeId::A } else { NodeId::B };
+    let target = if workflow.aimed == workflows::table::Aimed::AtPrimary || workflow.name == "failback" {
+        NodeId::A
+    } else {
+        NodeId::B
+    };
     Case {
         name,
         workflow: Arc::new(workflow),
@@ -32,8 +35,32 @@ pub(crate) fn case_of(name: &'static str, workflow: &str, pair: Pair, prepare: f
         decisions: Vec::new(),
         target,
         holds: World::served,
-        rebooted: |_| {},
+        rebooted: boot_images,
     }
+}
+
+/// The world after a run in it.
+pub(crate) fn after(world: &World, pair: &Pair, workflow: &str, target: NodeId) -> World {
+    let workflow = workflows::registry::by_name(Flavour::Db2, workflow).expect("a workflow of that name");
+    let stage = Stage::new(world.clone(), Arc::new(pair.clone()), Arc::new(workflow), target, Script::default());
+    let end = stage.program(Do::Start);
+    assert_eq!(end, Some(Ending::Done), "{}", story(&stage.records()));
+    stage.scene.lock().unwrap().world.clone()
+}
+
+/// A healthy pair of which was saved what a dead primary cannot tell.
+pub(crate) fn synced(pair: &Pair) -> World {
+    let mut world = World::healthy(pair);
+    world.advance(60_000);
+    after(&world, pair, "sync", NodeId::A)
+}
+
+/// The old primary is back after a failover; nothing of the cluster started there.
+fn failed_over(w: &mut World, pair: &Pair) {
+    *w = after(w, pair, "failover", NodeId::B);
+    w.boots_with(NodeId::A, AtBoot { database: false, xcatd: false, helpers: false, service_address: false });
+    w.power(NodeId::A, true);
+    w.advance(300_000);
 }
 
 fn dissolving() -> Pair {
@@ -72,10 +99,35 @@ fn rebooted(end: &mut EndState) {
     }
 }
 
+/// The boot image of a SPOT that was ready when its machine was rebooted, and whose check was cut off by that.
+fn boot_images(end: &mut EndState) {
+    for node in &mut end.nodes {
+        node.files.retain(|path, _| !path.starts_with("/tftpboot/"));
+    }
+}
+
+/// A sync has nothing to do with what runs.
+fn only_files(end: &mut EndState) {
+    rebooted(end);
+    end.served = false;
+    for node in &mut end.nodes {
+        node.xcatd = "";
+        node.service_address = false;
+        node.host_name.clear();
+    }
+}
+
 fn others() -> Vec<Case> {
     vec![
         Case { rebooted, ..case_of("DB2 drill", "drill", example::procedure(), |_| {}) },
-        Case { holds: |_| true, rebooted, ..case_of("DB2 sync", "sync", example::procedure(), |_| {}) },
+        case_of("DB2 failback, the log matches", "failback", example::procedure(), |w| {
+            failed_over(w, &example::procedure());
+        }),
+        case_of("DB2 failback, a new copy", "failback", dissolving(), |w| {
+            w.power(NodeId::A, false);
+            failed_over(w, &dissolving());
+        }),
+        Case { holds: |_| true, rebooted: only_files, ..case_of("DB2 sync", "sync", example::procedure(), |_| {}) },
     ]
 }
 
@@ -92,7 +144,7 @@ fn every(nth: usize) -> usize {
 #[test]
 fn db2_every_journal_boundary() {
     for case in all() {
-        journal_boundaries(&case, every(5));
+        journal_boundaries(&case, every(17));
     }
 }
 
@@ -100,7 +152,7 @@ fn db2_every_journal_boundary() {
 fn db2_every_remote_call() {
     let mut wrong = Wrong::default();
     for case in all() {
-        remote_calls(&case, every(7), &mut wrong);
+        remote_calls(&case, every(23), &mut wrong);
     }
     wrong.assert_none();
 }
@@ -108,7 +160,7 @@ fn db2_every_remote_call() {
 #[test]
 fn db2_rollback_from_every_point_before_the_pivot() {
     for case in all() {
-        rollbacks(&case, every(5));
+        rollbacks(&case, every(13));
     }
 }
 
@@ -133,7 +185,7 @@ const BLOWS: [&[(u64, Strike)]; 6] = [
 fn db2_struck_at_any_tick() {
     let mut wrong = Wrong::default();
     for case in all() {
-        struck_at_any_tick(&case, &BLOWS, every(9), &mut wrong);
+        struck_at_any_tick(&case, &BLOWS, every(37), &mut wrong);
     }
     wrong.assert_none();
 }
@@ -157,7 +209,7 @@ fn script(seed: u64, reference: &Reference) -> Script {
 
 #[test]
 fn db2_random_histories() {
-    let usual = if cfg!(debug_assertions) { 300 } else { 10_000 };
+    let usual = if cfg!(debug_assertions) { 150 } else { 10_000 };
     let count: u64 = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
     let first: u64 = std::env::var("HAMN_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
     let ends = random_of(&all(), first, count, script);

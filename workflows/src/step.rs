@@ -113,8 +113,9 @@ pub struct Step {
     pub retry_pause_ms: u32,
     /// Its effect dies with a reboot of its place: resume looks again.
     pub volatile: bool,
-    /// Steps of the same run that take a volatile effect away on purpose: once one of them has begun, resume looks no more.
-    pub until: Vec<String>,
+    /// What of its place a volatile effect is a state of: `instance`, `address`. Of several steps about the same the latest that was begun
+    /// counts: what it ended on purpose is not missed. A once-only step is about that of both machines. Empty: of nothing else's.
+    pub about: &'static str,
     /// The run goes on without it; failure becomes an open item.
     pub optional: bool,
     /// What it means that the place cannot be reached (never started); `None`: the step has not run and the engine tries again.
@@ -149,7 +150,7 @@ impl Step {
             retries: 0,
             retry_pause_ms: 500,
             volatile: false,
-            until: Vec::new(),
+            about: "",
             optional: false,
             unreachable: None,
             look_first: true,
@@ -172,12 +173,6 @@ impl Step {
     ) -> Self {
         let judge_effect = judge_exit_codes_of(script.actions.len());
         Self { mode, script, judge_effect, ..Self::observe(id, title, place, probe, judge_probe) }
-    }
-
-    /// Its volatile effect is meant to last until one of these steps begins.
-    #[must_use]
-    pub fn lasting_until(self, steps: &[&str]) -> Self {
-        Self { until: steps.iter().map(|id| (*id).to_owned()).collect(), ..self }
     }
 
     /// The job of the effect: the script, then the probe. The first `script.actions.len()` results are the effect's. When an

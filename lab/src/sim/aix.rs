@@ -427,6 +427,9 @@ impl World {
                 if ip(address).is_some_and(|a| self.holds(id, a)) {
                     return Some(Ran::ok("held\n", 20));
                 }
+                // A detached interface cannot ask; what counts is that nobody would answer.
+                let free = ip(address).is_some_and(|a| self.answers_arp(Some(id), a).is_none());
+                self.m_mut(id).probed |= free;
                 let taken = self.native(id, mktcpip);
                 if taken.exit != 0 {
                     return Some(taken);

@@ -458,7 +458,8 @@ impl World {
         let rank = |id: &NodeId| {
             let machine = self.db2().map(|p| p.machine(side(*id)));
             let streams = machine.and_then(db2::Machine::log).map_or(0, db2::Log::streams);
-            (machine.and_then(db2::Machine::role) == Some(Role::Primary), streams, self.writable(*id))
+            let primary = machine.and_then(db2::Machine::role) == Some(Role::Primary);
+            (self.writable(*id), primary, streams)
         };
         // Of two that are alike, the first: it was primary.
         NodeId::BOTH.into_iter().rev().max_by_key(rank).unwrap_or(NodeId::A)

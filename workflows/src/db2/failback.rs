@@ -67,7 +67,7 @@ const TABLE: &[Row<Failback>] = &[
     row(S::Restored, "wait until the new copy has everything", S::Protected, Forward, Guard::ALWAYS, level),
     row(S::Protected, "stop xcatd", S::Idle, Forward, Guard::ALWAYS, stop_xcatd),
     row(S::Idle, "switch roles", S::RolesSwitched, Forward, Guard::ALWAYS, |c| {
-        promote::switch_roles(c, reseed::EXCHANGE)
+        promote::switch_roles(c, "failback.database")
     }),
     row(S::RolesSwitched, "raise epoch", S::EpochRaised, Forward, Guard::ALWAYS, |c| epoch::raise(c, true)),
     row(S::EpochRaised, "stop databases", S::DatabasesStopped, Forward, Guard::ALWAYS, stop),
@@ -106,8 +106,8 @@ fn stop(ctx: &Context<'_>) -> Vec<Step> {
     fit(vec![
         instance::addresses(ctx, here, true, "target.addresses"),
         instance::addresses(ctx, there, false, "other.addresses"),
-        Step { stage: 1, ..instance::stop(ctx, here, "target.stop").lasting_until(&["target.db2gcf"]) },
-        Step { stage: 2, ..instance::stop(ctx, there, "other.stop").lasting_until(&["other.db2gcf"]) },
+        Step { stage: 1, ..instance::stop(ctx, here, "target.stop") },
+        Step { stage: 2, ..instance::stop(ctx, there, "other.stop") },
     ])
 }
 

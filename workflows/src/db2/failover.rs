@@ -120,8 +120,7 @@ fn power_off(ctx: &Context<'_>) -> Vec<Step> {
 
 fn stop(ctx: &Context<'_>) -> Vec<Step> {
     let target = ctx.request.target;
-    let stop = instance::stop(ctx, target, "database.stop").lasting_until(&["database.db2gcf"]);
-    let stop = Step { stage: 1, ..stop };
+    let stop = Step { stage: 1, ..instance::stop(ctx, target, "database.stop") };
     fit(vec![instance::addresses(ctx, target, true, "database.addresses"), stop])
 }
 

@@ -53,6 +53,7 @@ pub fn up(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     Step {
         judge_effect: the_probe_decides(),
         volatile: true,
+        about: "instance",
         retries: 1,
         traps: &[5, 44],
         ..idempotent(
@@ -179,6 +180,7 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     Step {
         judge_effect: the_probe_decides(),
         volatile: true,
+        about: "instance",
         retries: 1,
         traps: &[48],
         section: "8.0 step 3",
@@ -212,6 +214,7 @@ pub fn deactivate(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         judge_effect: the_probe_decides(),
         retries: 1,
         volatile: true,
+        about: "database",
         traps: &[42],
         ..idempotent(step_id, title, Place::Node(id), script, batch.script(), seen)
     }
@@ -286,6 +289,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
         // What it does not do is done below.
         optional: true,
         volatile: true,
+        about: "instance",
         traps: &[44],
         section: "8.0 step 5",
         ..idempotent(
@@ -380,6 +384,7 @@ pub fn open(ctx: &Context<'_>, id: NodeId, opening: Opening, step_id: &str) -> S
     Step {
         judge_effect: opened(),
         volatile: true,
+        about: "database",
         retries: 1,
         retry_pause_ms: 2_000,
         traps: &[41, 44, 48],

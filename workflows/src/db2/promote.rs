@@ -340,6 +340,7 @@ fn once(ctx: &Context<'_>, form: TakeoverForm, step_id: &str) -> Step {
     Step {
         stage: 2,
         judge_effect: judge(taken),
+        about: "database",
         opens: (form != TakeoverForm::Plain || step_id == "switch.database").then_some(unprotected),
         traps: &[1, 40, 41, 47, 55],
         section: "8.0 step 1",

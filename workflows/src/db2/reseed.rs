@@ -159,16 +159,9 @@ pub fn quiet(ctx: &Context<'_>) -> Vec<Step> {
     }
     let kill = Script::new().look(calls::instance_kill(ctx.pair.db2()));
     let back = undo(kill, Script::new(), judge(|_| Judgement::succeeded("what is killed writes nothing", Vec::new())));
-    steps.push(Step {
-        stage: 1,
-        undo: Some(back),
-        ..instance::up(ctx, id, "quiet.instance").lasting_until(&["target.stop"])
-    });
+    steps.push(Step { stage: 1, undo: Some(back), ..instance::up(ctx, id, "quiet.instance") });
     fit(steps)
 }
-
-/// The step at which both databases change roles: who was the standby is the primary from there on.
-pub(super) const EXCHANGE: &str = "failback.database";
 
 /// The machines with their parts exchanged: for steps that speak of the machine in service as the target.
 fn from_the_other_side(request: &Request) -> Request {
@@ -180,7 +173,7 @@ pub fn placed(ctx: &Context<'_>) -> Vec<Step> {
     let request = from_the_other_side(ctx.request);
     let seen = Context { request: &request, ..*ctx };
     let mut steps = if ctx.target().platform == Platform::Aix { aix::take_standby(&seen) } else { Vec::new() };
-    steps = renamed_steps(steps, "placed").into_iter().map(|step| step.lasting_until(&["address.take"])).collect();
+    steps = renamed_steps(steps, "placed");
     let id = ctx.request.target;
     let name = ctx.pair.service.standby_host_name.clone();
     let name = if ctx.target().platform == Platform::Aix {
@@ -188,8 +181,7 @@ pub fn placed(ctx: &Context<'_>) -> Vec<Step> {
     } else {
         ctx.known.host_name(&ctx.target().name).unwrap_or(&name).to_owned()
     };
-    let renamed = instance::renamed(ctx, id, &name, "placed", 2);
-    steps.extend(renamed.into_iter().map(|step| step.lasting_until(&["target.stop"])));
+    steps.extend(instance::renamed(ctx, id, &name, "placed", 2));
     steps.push(Step { stage: 5, ..instance::addresses(ctx, id, false, "placed.addresses") });
     // The machine in service must know where its standby is: a parameter that counts from the next activation is put right by then.
     steps.push(Step { stage: 5, ..instance::addresses(ctx, id.other(), true, "placed.partner") });
@@ -200,8 +192,7 @@ pub fn placed(ctx: &Context<'_>) -> Vec<Step> {
 pub fn take_in(ctx: &Context<'_>) -> Vec<Step> {
     let mut steps = placed(ctx);
     let id = ctx.request.target;
-    let join = instance::open(ctx, id, Opening::Standby, "join.start").lasting_until(&[EXCHANGE, "save.logs"]);
-    steps.push(Step { stage: 6, section: "9.0", ..join });
+    steps.push(Step { stage: 6, section: "9.0", ..instance::open(ctx, id, Opening::Standby, "join.start") });
     steps.push(Step { stage: 7, optional: true, ..follow(ctx, "join.follows") });
     fit(steps)
 }
@@ -361,15 +352,13 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
             judge(|_| Judgement::unknown("an image that nobody named is no use", Vec::new())),
         )
     };
-    let stop = xcat::stop_xcatd(ctx, id, "reseed.stop-xcatd", false);
-    let mut steps = vec![stop.lasting_until(&["reseed.start-xcatd"])];
+    let mut steps = vec![xcat::stop_xcatd(ctx, id, "reseed.stop-xcatd", false)];
     steps.extend(renamed_steps(service_nodes::stop(ctx), "reseed"));
     steps.push(backup);
     // With its standby away it has to open alone; outside HADR it becomes the primary of the new pair.
-    let open = instance::open(ctx, id, Opening::PrimaryAlone, "reseed.reopen").lasting_until(&[EXCHANGE]);
-    steps.push(Step { stage: 2, ..open });
-    let start = xcat::restart_xcatd(ctx, id, "reseed.start-xcatd").lasting_until(&["stop.xcatd"]);
-    steps.push(Step { stage: 3, ..start });
+    let open = Step { stage: 2, ..instance::open(ctx, id, Opening::PrimaryAlone, "reseed.reopen") };
+    steps.push(open);
+    steps.push(Step { stage: 3, ..xcat::restart_xcatd(ctx, id, "reseed.start-xcatd") });
     super::failover::forward(fit(steps))
 }
 
@@ -446,8 +435,7 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
     let title = format!("the image on {name} is whole");
     let arrived = Step { traps: &[28, 45], ..Step::observe("reseed.whole", title, target(ctx), probe, whole) };
     let mut steps = vec![arrived];
-    steps
-        .push(Step { stage: 1, ..instance::deactivate(ctx, id, "reseed.deactivate").lasting_until(&["reseed.start"]) });
+    steps.push(Step { stage: 1, ..instance::deactivate(ctx, id, "reseed.deactivate") });
     steps.push(Step { stage: 2, ..leave(ctx) });
     let marker = format!("{}/hamn-{}.restored", db2.backup_dir, ctx.run);
     let script = Script::new()
@@ -492,8 +480,7 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
         )
     });
     steps.push(Step { stage: 4, ..instance::addresses(ctx, id, false, "reseed.addresses") });
-    let start = instance::open(ctx, id, Opening::Standby, "reseed.start").lasting_until(&[EXCHANGE]);
-    steps.push(Step { stage: 5, section: "5.1.7", ..start });
+    steps.push(Step { stage: 5, section: "5.1.7", ..instance::open(ctx, id, Opening::Standby, "reseed.start") });
     fit(steps)
 }
 

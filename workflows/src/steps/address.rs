@@ -34,6 +34,7 @@ pub fn take(ctx: &Context<'_>) -> Vec<Step> {
             conflict => conflict,
         }),
         volatile: true,
+        about: "address",
         opens: Some(OpenItem {
             id: "address".into(),
             text: format!(
@@ -209,6 +210,7 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
         judge_effect: the_probe_decides(),
         undo: Some(back),
         volatile: true,
+        about: "address",
         traps: &[5, 12, 13],
         section: "8.0 step 4",
         ..idempotent("release.address", title, other(ctx), script, look(vocabulary::addresses()), judge_probe)

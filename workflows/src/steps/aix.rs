@@ -126,6 +126,7 @@ fn bearing(ctx: &Context<'_>, id: NodeId, bears: Bears, step_id: &str, script: S
     };
     Step {
         volatile: true,
+        about: "address",
         retries: 1,
         section: "8.0 step 4",
         ..idempotent(step_id, title, Place::Node(id), script, probe, seen)
@@ -148,6 +149,7 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
         judge_effect: the_probe_decides(),
         undo: Some(back),
         volatile: true,
+        about: "address",
         traps: &[5, 12, 13],
         section: "8.0 step 4",
         ..idempotent(

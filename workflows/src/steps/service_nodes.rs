@@ -18,7 +18,6 @@ pub fn stop(ctx: &Context<'_>) -> Vec<Step> {
         let back = undo(start_script(), look(vocabulary::xcatd_processes()), after_start(witness.name.clone()));
         Step {
             undo: Some(back),
-            until: vec![format!("service-node.restart.{index}")],
             section: "5.1.1",
             ..idempotent(
                 &format!("service-node.stop.{index}"),
@@ -55,6 +54,7 @@ fn each(ctx: &Context<'_>, step: impl Fn(u8, &Witness) -> Step) -> Vec<Step> {
         Some(Step {
             judge_effect: the_probe_decides(),
             volatile: true,
+            about: "xcatd",
             optional: true,
             retries: 1,
             retry_pause_ms: 1_000,

@@ -73,6 +73,7 @@ pub fn stop_xcatd(ctx: &Context<'_>, id: NodeId, step_id: &str, back: bool) -> S
         judge_effect: the_probe_decides(),
         undo: back.then_some(start_again),
         volatile: true,
+        about: "xcatd",
         retries: 1,
         traps: &[48, 56],
         section: "5.1.1",
@@ -95,6 +96,7 @@ pub fn restart_xcatd(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         // Whatever runs there was started before the address and the database changed.
         look_first: false,
         volatile: true,
+        about: "xcatd",
         retries: 2,
         retry_pause_ms: 1_000,
         traps: &[35, 52, 62],
