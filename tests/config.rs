@@ -58,6 +58,8 @@ fn the_sample_for_db2_is_valid_and_without_warnings() {
     assert!(config.pair.witnesses[0].service_node);
     let back = read(&config.to_toml()).unwrap();
     assert_eq!(back, config);
+    let routed = DB2.replace("\"9.114.47.126\"", "\"9.114.47.105\"");
+    assert!(read(&routed).is_ok(), "a witness may be the router");
 }
 
 /// As [`CLASSES`], in the sample for DB2.
@@ -67,6 +69,7 @@ const DB2_CLASSES: &[(&str, &str, &str)] = &[
     ("database on another platform", "kind = \"db2\"", "kind = \"postgresql\"\nversion = 15"),
     ("no address of the standby", "standby_address = \"9.114.47.104\"\n", ""),
     ("address of the standby in another network", "\"9.114.47.104\"", "\"9.114.48.104\""),
+    ("gateway that is a node", "\"9.114.47.126\"", "\"9.114.47.104\""),
     ("gateway in another network", "\"9.114.47.126\"", "\"9.114.48.126\""),
     ("no identity of a partition", "machine_id = \"00f6f5d54c004c67\"", "machine_id = \"aixmn1\""),
     ("name of a database too long", "database = \"XCATDB\"", "database = \"XCATDATABASE\""),

@@ -4,13 +4,16 @@ use std::{
     env,
     io::Write,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
 use clap::{Args, Subcommand, ValueEnum};
-use lab::hosts::{self, Lab, LabError, LabErrorKind, Line, Machine, Options, Plug, Power, PowerAction};
+use lab::{
+    db2::{Knobs, Version},
+    hosts::{self, Db2, Ksh, Lab, LabError, LabErrorKind, Line, Machine, Options, Persona, Plug, Power, PowerAction},
+};
 use serde_json::json;
 
 use super::{Exit, Globals, Outcome, Trouble, out};
@@ -32,11 +35,7 @@ pub struct LabArgs {
 #[derive(Debug, Subcommand)]
 enum LabCommand {
     /// Makes the hosts mn1, mn2 (the pair), admin, cn01, sn1 and boots them; writes /etc/hamn/hamn.toml on those that may run hamn
-    Up {
-        /// Commits on the primary wait for the standby
-        #[arg(long)]
-        synchronous: bool,
-    },
+    Up(UpArgs),
     /// Removes the hosts and everything that belongs to them
     Down,
     /// Runs a command on a host; without one: a shell
@@ -77,6 +76,108 @@ enum LabCommand {
     Sweep,
 }
 
+#[derive(Debug, Args)]
+struct UpArgs {
+    /// What the pair plays; an AIX machine gets nothing installed, hamn is on admin
+    #[arg(long, value_enum, default_value_t = Play::Linux)]
+    persona: Play,
+    /// The pair's database [default: postgresql with linux, db2 with aix]
+    #[arg(long, value_enum)]
+    database: Option<Kind>,
+    /// db2: mn1 has a database and mn2 none; `hamn run setup` makes them a pair
+    #[arg(long)]
+    unformed: bool,
+    /// db2: HADR_TIMEOUT, seconds
+    #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=600))]
+    hadr_timeout: u64,
+    /// db2: HADR_PEER_WINDOW, seconds
+    #[arg(long, default_value_t = 90, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
+    peer_window: u64,
+    /// db2: its release; up to 9.7 a standby cannot tell how far the clocks are apart once its primary is dead
+    #[arg(long, value_enum, default_value_t = Release::V11_5, value_name = "VERSION")]
+    db2_version: Release,
+    /// postgresql: commits on the primary wait for the standby
+    #[arg(long)]
+    synchronous: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Play {
+    /// Linux
+    Linux,
+    /// AIX; root's shell is ksh93
+    Aix,
+    /// AIX; root's shell is mksh, which is nearest to ksh88
+    AixMksh,
+    /// AIX; one of each
+    AixMixed,
+}
+
+impl From<Play> for Persona {
+    fn from(play: Play) -> Self {
+        match play {
+            Play::Linux => Self::Linux,
+            Play::Aix => Self::Aix([Ksh::Ksh93; 2]),
+            Play::AixMksh => Self::Aix([Ksh::Mksh; 2]),
+            Play::AixMixed => Self::Aix([Ksh::Ksh93, Ksh::Mksh]),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// PostgreSQL with streaming replication
+    Postgresql,
+    /// A stand-in for DB2 with HADR
+    Db2,
+}
+
+/// Releases that the stand-in plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Release {
+    #[value(name = "9.7")]
+    V9_7,
+    #[value(name = "10.1")]
+    V10_1,
+    #[value(name = "10.5")]
+    V10_5,
+    #[value(name = "11.1")]
+    V11_1,
+    #[value(name = "11.5")]
+    V11_5,
+}
+
+impl From<Release> for Version {
+    fn from(release: Release) -> Self {
+        match release {
+            Release::V9_7 => Self::V9_7,
+            Release::V10_1 => Self::V10_1,
+            Release::V10_5 => Self::V10_5,
+            Release::V11_1 => Self::V11_1,
+            Release::V11_5 => Self::V11_5,
+        }
+    }
+}
+
+impl UpArgs {
+    /// DB2 if the pair has it.
+    fn db2(&self) -> Result<Option<Db2>, Trouble> {
+        let usual = if self.persona == Play::Linux { Kind::Postgresql } else { Kind::Db2 };
+        let db2 = self.database.unwrap_or(usual) == Kind::Db2;
+        let trouble = |what: &str, next: &str| Err(Trouble::new(Exit::Usage, what).next(next));
+        if self.unformed && !db2 {
+            return trouble("--unformed is for a pair with DB2", "hamn lab up --database db2 --unformed");
+        }
+        if self.synchronous && db2 {
+            return trouble("--synchronous is for a pair with PostgreSQL", "hamn lab up --synchronous");
+        }
+        let (timeout_s, window_s) = (self.hadr_timeout, self.peer_window);
+        let usual = Db2::default();
+        let knobs = Knobs { version: self.db2_version.into(), ..usual.knobs.clone() };
+        Ok(db2.then_some(Db2 { knobs, formed: !self.unformed, timeout_s, window_s }))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum CableAction {
     /// Put it in
@@ -108,7 +209,7 @@ impl From<LabError> for Trouble {
 pub(super) fn call(globals: &Globals, args: &LabArgs) -> Outcome {
     let open = || Lab::open(&args.dir);
     match &args.command {
-        LabCommand::Up { synchronous } => up(args, *synchronous),
+        LabCommand::Up(wanted) => up(&args.dir, wanted),
         LabCommand::Down => {
             hosts::preflight()?;
             Lab::clean(&args.dir)?;
@@ -166,11 +267,18 @@ fn word(power: Power) -> &'static str {
 /// Writes the configuration from standard input.
 const WRITE: [&str; 3] = ["sh", "-c", "umask 077; mkdir -p /etc/hamn && cat >/etc/hamn/hamn.toml"];
 
-fn up(args: &LabArgs, synchronous: bool) -> Outcome {
+fn up(dir: &Path, wanted: &UpArgs) -> Outcome {
     let began = Instant::now();
     let program =
         env::current_exe().map_err(|e| Trouble::failure("hamn cannot find its own program").detail(e.to_string()))?;
-    let lab = Lab::up(&Options { dir: args.dir.clone(), synchronous, ..Options::new(program) })?;
+    let options = Options {
+        dir: dir.to_owned(),
+        synchronous: wanted.synchronous,
+        persona: wanted.persona.into(),
+        db2: wanted.db2()?,
+        ..Options::new(program)
+    };
+    let lab = Lab::up(&options)?;
     let config = Config {
         pair: hosts::config(&lab),
         local: Local {
@@ -180,7 +288,7 @@ fn up(args: &LabArgs, synchronous: bool) -> Outcome {
             patience_s: 900,
         },
     };
-    for machine in [Machine::Mn1, Machine::Mn2, Machine::Admin] {
+    for machine in lab.operators() {
         let written = lab.exec_with(machine, Duration::from_secs(20), &WRITE, &config.to_toml())?;
         if !written.ok() {
             return Err(Trouble::failure(format!("{machine} did not take its configuration"))
@@ -189,14 +297,27 @@ fn up(args: &LabArgs, synchronous: bool) -> Outcome {
         }
     }
     let took = duration(began.elapsed().as_millis() as u64);
-    out::line(&format!("the practice cluster is up after {took}, in {}", lab.dir().display()))?;
-    out::print(
-        "\n  hamn lab status                                      hosts, addresses, cables\n\
-           \x20 hamn lab exec admin hamn plan failover --target mn2  what would be done\n\
-           \x20 hamn lab power mn1 off                               the primary dies\n\
-           \x20 hamn lab exec admin                                  a shell there; then: hamn run failover --target mn2\n\
-           \x20 hamn lab down                                        remove everything\n",
-    )?;
+    out::line(&format!("the practice cluster is up after {took}, in {}\n", lab.dir().display()))?;
+    let mut hints = Table::new(&[]);
+    let mut hint = |command: &str, what: &str| hints.row([format!("  {command}"), what.to_owned()]);
+    hint("hamn lab status", "hosts, addresses, cables");
+    if let Some(db2) = &options.db2 {
+        let ask = format!("db2pd -d {} -hadr", hosts::DB2_DATABASE);
+        if db2.formed {
+            hint(
+                &format!("hamn lab exec mn2 su - {} -c '{ask}'", hosts::DB2_INSTANCE),
+                "what the standby says of HADR",
+            );
+            hint("hamn lab exec admin hamn run sync", "saves what only the primary can tell");
+        } else {
+            hint("hamn lab exec admin hamn run setup", "makes the two a pair");
+        }
+    }
+    hint("hamn lab exec admin hamn plan failover --target mn2", "what would be done");
+    hint("hamn lab power mn1 off", "the primary dies");
+    hint("hamn lab exec admin", "a shell there; then: hamn run failover --target mn2");
+    hint("hamn lab down", "remove everything");
+    out::print(&hints.render(0))?;
     Ok(Exit::Done)
 }
 

@@ -21,6 +21,11 @@ use super::{
     rules,
 };
 
+/// How the gateway is called in messages.
+const GATEWAY: &str = "`gateway` of [service]";
+/// How witnesses are called in messages.
+const WITNESS: &str = "witnesses";
+
 /// Things that may be there only once, each with the sentence that says where it was seen first.
 #[derive(Default)]
 struct Once {
@@ -220,9 +225,10 @@ fn service(source: &Source<'_>, section: &Section<'_, '_>, pins: &mut Pins) -> (
         Some(found)
     };
     let (standby_address, gateway) = (other("standby_address"), other("gateway"));
-    for (key, found) in [("standby_address", &standby_address), ("gateway", &gateway)] {
+    for (whose, found) in [("`standby_address` of [service]", &standby_address), (GATEWAY, &gateway)] {
         if let Some(found) = found {
-            pins.addresses.note(source, &found.value.to_string(), &found.span, &format!("`{key}` of [service]"), "");
+            let hint = "each has an address of its own; the gateway is the router of the cluster's network";
+            pins.addresses.note(source, &found.value.to_string(), &found.span, whose, hint);
         }
     }
     let service = Service {
@@ -252,6 +258,7 @@ fn machine(
     pins: &mut Pins,
 ) -> (Machine, Vec<Found<IpAddr>>) {
     let name = section.text("name", rules::node_name);
+    let is_witness = whose == WITNESS;
     let whose = name.as_ref().map_or_else(|| whose.to_owned(), |n| format!("{} ({whose})", n.value));
     if let Some(name) = &name {
         let hint = "each machine has a name of its own, which never moves to another one";
@@ -261,7 +268,11 @@ fn machine(
     for text in section.texts("addresses").into_iter().flat_map(|f| f.value) {
         if let Some(found) = section.judge("addresses", text, |v| rules::address(v)) {
             let hint = "every machine needs addresses of its own: the service address moves, these never do";
-            pins.addresses.note(source, &found.value.to_string(), &found.span, &format!("an address of {whose}"), hint);
+            let (text, whose) = (found.value.to_string(), format!("an address of {whose}"));
+            // A witness may well be the router of its network; a management node may not.
+            if !(is_witness && pins.addresses.seen.get(&text).is_some_and(|first| first == GATEWAY)) {
+                pins.addresses.note(source, &text, &found.span, &whose, hint);
+            }
             addresses.push(found);
         }
     }
@@ -335,7 +346,7 @@ fn node(source: &Source<'_>, section: &Section<'_, '_>, letter: &str, network: N
 }
 
 fn witness(source: &Source<'_>, section: &Section<'_, '_>, pins: &mut Pins) -> Witness {
-    let (machine, _) = machine(source, section, "witnesses", pins);
+    let (machine, _) = machine(source, section, WITNESS, pins);
     Witness {
         name: machine.name,
         addresses: machine.addresses,

@@ -10,5 +10,6 @@ mod stage;
 mod aix;
 mod conformance;
 mod crash;
+mod db2;
 mod interrupted;
 mod refusals;

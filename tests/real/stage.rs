@@ -11,8 +11,8 @@ use std::{
 
 use hamn::config::{Config, DEFAULT_STATE_DIR, Local};
 use lab::hosts::{
-    DATABASE, DATABASE_PASSWORD, Lab, Machine, Nic, Options, Output, PowerAction, ROLE, SERVICE_ADDRESS, config,
-    preflight, scratch,
+    DATABASE, DATABASE_PASSWORD, Lab, LabError, LabErrorKind, Machine, Nic, Options, Output, PowerAction, ROLE,
+    SERVICE_ADDRESS, config, preflight, scratch,
 };
 use serde_json::Value;
 
@@ -83,16 +83,32 @@ impl Stage {
 
     /// As [`Self::up`], with another configuration than the one that fits everything.
     pub(crate) fn up_with(name: &'static str, edit: impl Fn(&mut Config)) -> Option<Self> {
+        Self::up_as(name, |options| options, edit)
+    }
+
+    /// As [`Self::up_with`], with another cluster than the usual one.
+    pub(crate) fn up_as(
+        name: &'static str,
+        other: impl Fn(Options) -> Options,
+        edit: impl Fn(&mut Config),
+    ) -> Option<Self> {
+        let skipped = |e: LabError| say(&format!("SKIPPED: {}", e.to_string().replace('\n', " ")));
         if let Err(e) = preflight() {
-            say(&format!("SKIPPED: {}", e.to_string().replace('\n', " ")));
+            skipped(e);
             return None;
         }
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let base = scratch().join("real");
         Lab::sweep(&base).unwrap_or_else(|e| panic!("{e}"));
         let began = Instant::now();
-        let options = Options { dir: base.join(name), tied: true, ..Options::new(program()) };
-        let lab = Lab::up(&options).unwrap_or_else(|e| panic!("{e}"));
+        let options = other(Options { dir: base.join(name), tied: true, ..Options::new(program()) });
+        let lab = match Lab::up(&options) {
+            Err(e) if e.kind == LabErrorKind::MissingProgram => {
+                skipped(e);
+                return None;
+            }
+            lab => lab.unwrap_or_else(|e| panic!("{e}")),
+        };
         say(&format!("{name}: up after {} ms", began.elapsed().as_millis()));
         let stage = Self { lab, name, began, _one_at_a_time: turn };
         stage.configure(edit);
@@ -110,7 +126,7 @@ impl Stage {
             },
         };
         edit(&mut whole);
-        for machine in [Machine::Admin, Machine::Mn1, Machine::Mn2] {
+        for machine in self.lab.operators() {
             self.lab
                 .put(machine, "/etc/hamn/hamn.toml", 0o600, &whole.to_toml())
                 .unwrap_or_else(|e| panic!("{machine}: {e}"));
@@ -131,7 +147,9 @@ impl Stage {
 
     /// An xCAT command on a host, by its name.
     pub(crate) fn xcat(&self, machine: Machine, line: &str) -> Output {
-        self.run(machine, &["sh", "-c", &format!("PATH=/opt/xcat/bin:/opt/xcat/sbin:$PATH; timeout 60 {line}")])
+        let line = format!("PATH=/opt/xcat/bin:/opt/xcat/sbin:$PATH; {line}");
+        let limit = Duration::from_secs(60);
+        self.lab.exec_within(machine, limit, &["sh", "-c", &line]).unwrap_or_else(|e| panic!("{machine}: {line}: {e}"))
     }
 
     /// Defines a compute node in the xCAT database of a machine in service.
@@ -273,15 +291,18 @@ impl Stage {
         let argv: Vec<&str> = ["env", &with].into_iter().chain(argv).collect();
         let made = self.run(Machine::Cn01, &argv);
         assert!(made.ok(), "{made:?}");
-        self.lab.put(Machine::Cn01, "/root/client.sh", 0o700, CLIENT).unwrap_or_else(|e| panic!("{e}"));
-        self.sh(
-            Machine::Cn01,
-            &format!(
-                "setsid bash /root/client.sh {DATABASE_PASSWORD} {SERVICE_ADDRESS} {ROLE} {DATABASE} \
-                 </dev/null >/dev/null 2>&1 & echo $! >/root/client.pid"
-            ),
-        );
+        self.start_client(CLIENT, &[DATABASE_PASSWORD, SERVICE_ADDRESS, ROLE, DATABASE]);
         until("the client's first rows", || self.acknowledged().len() > 20);
+    }
+
+    /// Starts a bash script on cn01 that goes on until [`Self::stop_client`].
+    pub(crate) fn start_client(&self, script: &str, arguments: &[&str]) {
+        self.lab.put(Machine::Cn01, "/root/client.sh", 0o700, script).unwrap_or_else(|e| panic!("{e}"));
+        let line = format!(
+            "setsid bash /root/client.sh {} </dev/null >/dev/null 2>&1 & echo $! >/root/client.pid",
+            arguments.join(" ")
+        );
+        self.sh(Machine::Cn01, &line);
     }
 
     /// Ends the client; what it was acknowledged in all.
@@ -372,7 +393,7 @@ impl Drop for Stage {
     fn drop(&mut self) {
         say(&format!("{}: over after {} ms", self.name, self.began.elapsed().as_millis()));
         if std::thread::panicking() {
-            for machine in [Machine::Admin, Machine::Mn2] {
+            for machine in self.lab.operators() {
                 if let Ok(out) =
                     self.lab.exec(machine, &["sh", "-c", "hamn status; hamn attach </dev/null | tail -n 30"])
                 {

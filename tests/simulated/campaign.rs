@@ -299,7 +299,11 @@ pub(crate) fn journal_boundaries(case: &Case, nth: usize) {
             let script = Script { commits: vec![(at, ink)], ..Script::default() };
             let (stage, came) = run(case, script.clone());
             check(case, &reference, &script, &stage, &came).unwrap_or_else(|what| panic!("{what}"));
-            assert_eq!(came, Came::Done, "{}: {script:?}\n{}", case.name, story(&stage.records()));
+            let records = stage.records();
+            assert_eq!(came, Came::Done, "{}: {script:?}\n{}", case.name, story(&records));
+            // No machine rebooted: what the run itself took away, a resume must not take for lost and put back.
+            let gone = records.iter().any(|r| matches!(r.payload, Payload::Regressed { .. }));
+            assert!(!gone, "{}: {script:?}\n{}", case.name, story(&records));
             histories += 1;
         }
     }

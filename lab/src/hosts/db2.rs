@@ -141,6 +141,10 @@ pub(super) fn install(upper: &Upper, machine: Machine, state: &str, standin: &st
     ] {
         upper.folder_of(OWNER, &format!("{DB2_HOME}{dir}"), mode)?;
     }
+    // Nothing reads them but whoever saves what only this copy has.
+    let logs = format!("{DB2_HOME}/{DB2_INSTANCE}/NODE0000/SQL00001/SQLOGDIR");
+    upper.folder_of(OWNER, &logs, 0o755)?;
+    upper.file_of(OWNER, &format!("{logs}/S0000000.LOG"), 0o600, "# A log file of a stand-in.\n")?;
     for program in PROGRAMS {
         let dir = if matches!(program, "db2start" | "db2stop" | "db2pd") { "adm" } else { "bin" };
         let text = format!(

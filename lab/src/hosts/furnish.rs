@@ -8,7 +8,7 @@ use super::{
     keys::Keys,
     machine::{DOMAIN, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME},
     pair::password_file,
-    persona::{AIX_PATH, Persona},
+    persona::{AIX_PATH, Persona, STANDIN},
     rootfs::Upper,
 };
 
@@ -126,14 +126,7 @@ pub(crate) fn management_node(
             upper.file(&format!("/opt/xcat/{dir}/{name}"), 0o755, &text)?;
         }
     }
-    upper.file(
-        "/etc/init.d/xcatd",
-        0o755,
-        &format!(
-            "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: xcatd\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n\
-             # Short-Description: xcatd\n### END INIT INFO\nexec {PROGRAM} standin xcatd \"$@\"\n"
-        ),
-    )?;
+    init_script(upper, PROGRAM)?;
     upper.file("/etc/init.d/isc-dhcp-server", 0o755, &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"))?;
     contents(upper, machine, server, db2, "/root/.xcat")?;
     // What DB2 is after a boot, only a look tells.
@@ -141,6 +134,22 @@ pub(crate) fn management_node(
     let services: &[&str] =
         if machine == Machine::Mn1 { &["cron", database, "isc-dhcp-server", "xcatd"] } else { &["cron", database] };
     upper.at_boot(services)
+}
+
+/// xcatd of a service node: a client of the management node's database, stopped and started with it. `standin` plays it.
+pub(crate) fn service_node(upper: &Upper, program: &Path) -> Result<()> {
+    upper.hard_link(STANDIN, program)?;
+    upper.file("/etc/xCATSN", 0o644, "")?;
+    init_script(upper, STANDIN)?;
+    upper.at_boot(&["xcatd"])
+}
+
+fn init_script(upper: &Upper, standin: &str) -> Result<()> {
+    let text = format!(
+        "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: xcatd\n# Default-Start: 2 3 4 5\n# Default-Stop: 0 1 6\n\
+         # Short-Description: xcatd\n### END INIT INFO\nexec {standin} standin xcatd \"$@\"\n"
+    );
+    upper.file("/etc/init.d/xcatd", 0o755, &text).map(drop)
 }
 
 /// The jobs of the published procedure that push files, with the fifth time field that it forgot (trap 27).

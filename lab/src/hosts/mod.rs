@@ -212,6 +212,11 @@ impl Lab {
         &self.dir
     }
 
+    /// Where hamn may run: an AIX machine gets nothing installed.
+    pub fn operators(&self) -> Vec<Machine> {
+        [Machine::Mn1, Machine::Mn2, Machine::Admin].into_iter().filter(|m| !self.state.persona.is_aix(*m)).collect()
+    }
+
     /// Runs a command on a host as root and waits for its end. Bounded by `timeout` on the host: exit 124.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub(crate) const NIM: &str = "/etc/objrepos/nim.json";
 pub const CLUSTER_INTERFACE: &str = "en1";
 /// Directory of the installation images.
 pub(crate) const NIM_DEVICE: &str = nim::sample::DEVICE;
+/// What is there of the Linux image that the xCAT database names.
+const LINUX_IMAGE: &str = "/install/netboot/debian12/x86_64/compute/rootimg.gz";
 /// Who answers as the default gateway.
 pub const GATEWAY: Machine = Machine::Admin;
 
@@ -285,7 +287,7 @@ fn tables(upper: &Upper, machine: Machine, machine_id: &str, db2: bool) -> Resul
     for (kind, name, location) in nim::sample::RESOURCES.iter().filter(|_| primary) {
         nim.add_resource(kind, name, location);
     }
-    for file in nim::sample::FILES {
+    for file in nim::sample::FILES.iter().chain([&LINUX_IMAGE]) {
         upper.file(file, 0o644, "# practice\n")?;
     }
     upper.file(NIM, 0o600, &serde_json::to_string_pretty(&nim).expect("plain data"))?;

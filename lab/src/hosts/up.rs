@@ -132,6 +132,9 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
         if (machine.is_mn() && !persona.is_aix(machine)) || machine == Machine::Admin {
             furnish::operator(&upper, &program)?;
         }
+        if machine == Machine::Sn1 && options.db2.is_some() {
+            furnish::service_node(&upper, &program)?;
+        }
         if machine.is_mn() {
             furnish::management_node(&upper, machine, &server, options.db2.is_some(), persona)?;
             let program = if persona.is_aix(machine) { persona::STANDIN } else { furnish::PROGRAM };

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Shutdown, TcpListener, TcpStream, UdpSocket},
+    path::Path,
     process::{Child, Stdio},
     sync::{
         Arc, Mutex,
@@ -31,6 +32,8 @@ pub(super) const LISTENER: &str = "xcatd-listener";
 pub(super) const HELPER: &str = "xcatd-helper";
 
 const PORT: u16 = 3001;
+/// xCAT's mark of a service node.
+const SERVICE_NODE: &str = "/etc/xCATSN";
 const PID_FILE: &str = "/run/xcatd.pid";
 const LISTENER_TITLE: &str = "xcatd: SSL listener";
 const DB_ACCESS: &str = "xcatd: DB Access";
@@ -89,15 +92,16 @@ fn is_local(host: &str) -> bool {
 
 /// The listener: answers until it is killed. Exit code of a start that failed.
 pub(super) fn main() -> i32 {
+    if Path::new(SERVICE_NODE).exists() {
+        return service_node();
+    }
     let Some(cfgloc) = read_cfgloc() else { return 1 };
     let held = hold(&cfgloc);
     if database::probe(&cfgloc).is_err() || matches!(cfgloc, Way::Db2(_)) && held.is_none() {
         return 1;
     }
     let Ok(listener) = TcpListener::bind(("0.0.0.0", PORT)) else { return 1 };
-    // They end when the other ends of their pipes do, with this process.
-    let helpers: Vec<Child> =
-        TITLES.iter().filter_map(|title| spawn(title, &[HELPER, title], Stdio::piped(), Stdio::null()).ok()).collect();
+    let helpers = helpers();
     let connection = Arc::new(Connection {
         watched: cfgloc.host().is_some_and(is_local),
         lost: AtomicBool::new(false),
@@ -110,11 +114,9 @@ pub(super) fn main() -> i32 {
             thread::sleep(Duration::from_millis(50));
         }
     });
-    if fs::write(PID_FILE, format!("{}\n", std::process::id())).is_err() {
+    if !ready() {
         return 1;
     }
-    let mut out = io::stdout();
-    let _ = out.write_all(b"ready\n").and_then(|()| out.flush());
     let turns = Arc::new(Mutex::new(()));
     for client in listener.incoming().flatten() {
         let (turns, connection) = (Arc::clone(&turns), Arc::clone(&connection));
@@ -131,6 +133,29 @@ pub(super) fn main() -> i32 {
                 thread::park();
             }
         });
+    }
+    drop(helpers);
+    1
+}
+
+/// The other processes: they end when the other ends of their pipes do, with this process.
+fn helpers() -> Vec<Child> {
+    TITLES.iter().filter_map(|title| spawn(title, &[HELPER, title], Stdio::piped(), Stdio::null()).ok()).collect()
+}
+
+/// Tells whoever started the daemon that it runs.
+fn ready() -> bool {
+    let written = fs::write(PID_FILE, format!("{}\n", std::process::id())).is_ok();
+    let mut out = io::stdout();
+    written && out.write_all(b"ready\n").and_then(|()| out.flush()).is_ok()
+}
+
+/// The daemon of a service node, as far as anybody here asks for it: it runs, and answers nobody.
+fn service_node() -> i32 {
+    let Ok(listener) = TcpListener::bind(("0.0.0.0", PORT)) else { return 1 };
+    let helpers = helpers();
+    if ready() {
+        listener.incoming().for_each(drop);
     }
     drop(helpers);
     1

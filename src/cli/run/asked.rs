@@ -301,6 +301,8 @@ impl Asked<'_> {
     /// The words of consent.
     fn ask(&self, sight: &Sight, id: Digest) -> Result<String, Trouble> {
         let again = format!("hamn run {} --yes --plan {}", self.workflow.name, id.short());
+        // Nothing is at stake, nothing is consented to: the plan that was shown may be of another minute.
+        let Some((word, purpose)) = self.price(sight) else { return Ok(String::new()) };
         let dear = self.dear(&sight.look.known);
         if self.args.yes {
             let given = self.args.plan.as_deref().unwrap_or_default().to_ascii_lowercase();
@@ -315,7 +317,6 @@ impl Asked<'_> {
             }
             return Ok(format!("--yes --plan {given} {}", dear.flag));
         }
-        let Some((word, purpose)) = self.price(sight) else { return Ok(String::new()) };
         let given = |asked| match asked {
             Consent::Given(words) => Ok(words),
             Consent::NoTerminal => Err(consent::no_terminal(&again)),

@@ -240,6 +240,8 @@ pub(crate) fn topology(pair: &Pair, known: &Known, target: NodeId, stake: Stake)
     for id in NodeId::BOTH {
         let name = &pair.node(id).name;
         let mut now = match known.database(name).0 {
+            // Nothing is at stake and the roles were not asked for.
+            DatabaseRole::Unknown if stake == Stake::Nothing => "as it is".to_owned(),
             DatabaseRole::Unknown if known.answers(name, Channel::Ssh) != Tri::Yes => "not reached".to_owned(),
             r => format!("database {}", role(r)),
         };
@@ -250,13 +252,13 @@ pub(crate) fn topology(pair: &Pair, known: &Known, target: NodeId, stake: Stake)
             now.push_str(", in service");
         }
         let after = match stake {
+            Stake::Nothing => "as before".to_owned(),
             _ if id == target => {
                 format!("database primary, in service as {} at {}", pair.service.host_name, pair.service.address)
             }
             Stake::PowersOff => "powered off; stays off until it is taken back".to_owned(),
             Stake::StepsDown => "database stopped, out of service; to be taken back as standby".to_owned(),
             Stake::OverwritesOther | Stake::OverwritesTarget | Stake::Interrupts => "database standby".to_owned(),
-            Stake::Nothing => "as before".to_owned(),
         };
         table.row([name.clone(), now, after]);
     }

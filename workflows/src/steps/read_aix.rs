@@ -59,12 +59,13 @@ pub fn runs(state: Src) -> Tri {
     }
 }
 
-/// What differs between two [`crate::vocabulary_aix::network`] listings, apart from lines of `interface`: `-line` and `+line`.
+/// What differs between two [`crate::vocabulary_aix::network`] listings, apart from lines of `interface` and those of the
+/// loopback, where each address that moves has a route: `-line` and `+line`.
 pub fn network_changes(before: &str, after: &str, interface: &str) -> Vec<String> {
     let of = |text: &str| -> Vec<String> {
         let others = |l: &&str| {
             let mut words = l.split_whitespace();
-            !l.starts_with("host ") && !words.any(|w| w == interface)
+            !l.starts_with("host ") && !words.any(|w| w == interface || w == "lo0")
         };
         text.lines().map(str::trim).filter(|l| !l.is_empty()).filter(others).map(str::to_owned).collect()
     };
