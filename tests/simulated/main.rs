@@ -11,4 +11,5 @@ mod db2;
 mod hadr;
 mod silence;
 mod stage;
+mod trouble;
 mod word;
