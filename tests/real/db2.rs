@@ -61,10 +61,10 @@ fn hadr(stage: &Stage, machine: Machine) -> String {
 }
 
 /// Knobs of the stand-in from its next command on.
-fn turn(stage: &Stage, machine: Machine, knobs: &Knobs) {
-    let text = serde_json::to_string(knobs).expect("plain data");
+fn turn(stage: &Stage, machine: Machine, wanted: &Knobs) {
+    let json = serde_json::to_string(wanted).expect("plain data");
     let path = format!("{DB2_HOME}/{KNOBS}");
-    stage.lab.put(machine, &path, 0o644, &text).unwrap_or_else(|e| panic!("{e}"));
+    stage.lab.put(machine, &path, 0o644, &json).unwrap_or_else(|e| panic!("{e}"));
     // The next command takes them; later ones shall find what it leaves.
     stage.lab.db2(machine, "db2level").unwrap_or_else(|e| panic!("{e}"));
     stage.sh(machine, &format!("rm {path}"));
@@ -72,9 +72,9 @@ fn turn(stage: &Stage, machine: Machine, knobs: &Knobs) {
 
 /// Commands that the stand-in has obeyed and that contain a text.
 fn obeyed(stage: &Stage, machine: Machine, text: &str) -> Vec<String> {
-    let state: Value =
+    let kept: Value =
         serde_json::from_str(&stage.sh(machine, &format!("cat {DB2_HOME}/{STATE}"))).expect("the stand-in's state");
-    let all = state["history"].as_array().cloned().unwrap_or_default();
+    let all = kept["history"].as_array().cloned().unwrap_or_default();
     all.iter().filter_map(Value::as_str).filter(|c| c.contains(text)).map(str::to_owned).collect()
 }
 
@@ -307,7 +307,7 @@ fn t40_t44_a_runner_killed_ten_times_takes_over_once() {
     assert!(killed >= 10, "killed {killed} times only");
     assert_in_service(&stage, Machine::Mn2, 1, &["cn77"]);
     let once = |text: &str| {
-        assert_eq!(obeyed(&stage, Machine::Mn2, text).len(), 1, "{:?}", obeyed(&stage, Machine::Mn2, text))
+        assert_eq!(obeyed(&stage, Machine::Mn2, text).len(), 1, "{:?}", obeyed(&stage, Machine::Mn2, text));
     };
     once("TAKEOVER HADR");
     for call in ["m_mkspot", "mktcpip"] {

@@ -167,7 +167,7 @@ fn t14_what_cannot_be_asked_is_unknown() {
         "sn1 hears 0a:00:27:00:00:01",
     );
     is(&looked(&step, &machine(ran(2, "deaf\n", ""))), Verdict::Unknown, "sn1 cannot ask");
-    is(&looked(&step, &machine(ok("silence\n"))), Verdict::Succeeded, "hears nobody");
+    is(&looked(&step, &machine(ok("silence\n"))), Verdict::Failed, "hears nobody");
     let free = aix::free(&desk.context(), "address.free");
     let wire = looked(&free, &common::Machine::default().says("arp-probe", ok("silence\n")));
     let expected = Fact::AddressProbe { node: "mn-b".into(), address: "9.114.47.103".into(), answered_by: None };
