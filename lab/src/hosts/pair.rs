@@ -56,7 +56,7 @@ pub fn config(lab: &Lab) -> Pair {
         ssh_port: 22,
         ssh_user: "root".into(),
         host_keys: host_keys(machine),
-        service_node: machine == Machine::Sn1,
+        service_node: aix && machine == Machine::Sn1,
     };
     Pair {
         name: "practice".into(),
