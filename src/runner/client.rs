@@ -69,8 +69,14 @@ impl Client {
             short => short?,
         };
         let stream = match UnixStream::connect(short).await {
-            // A socket without a listener is what a killed runner leaves behind.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            // A socket without a listener is what a killed runner leaves behind; a connection that it had not taken yet when it was
+            // killed is reset.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+                ) =>
+            {
                 return Err(ClientError::NoRunner);
             }
             stream => stream?,
