@@ -50,6 +50,10 @@ impl Drive<'_> {
             let ours = state.is_some_and(|s| s.last_attempt(Direction::Forward) > Attempt(0));
             (ours, state.is_some_and(|s| matches!(s.status, StepStatus::Undone)))
         });
+        if undone && let Some(item) = &step.opens {
+            // The program may have died between the outcome and this.
+            self.close_item(&item.id, "undone").await?;
+        }
         if !ours || undone {
             return Ok(());
         }
@@ -82,24 +86,31 @@ impl Drive<'_> {
             }
             self.ledger.clock().sleep(Duration::from_millis(step.retry_pause_ms.into())).await;
         }
-        match tried.map(|t| t.judgement) {
-            Some(Judgement { verdict: Verdict::Succeeded, .. }) => {
+        let place = step.place.name(&self.engine.pair);
+        let again = format!("hamn rollback {}", self.run);
+        match tried {
+            Some(Tried { judgement: Judgement { verdict: Verdict::Succeeded, .. }, .. }) => {
                 if let Some(item) = &step.opens {
                     self.close_item(&item.id, "undone").await?;
                 }
                 Ok(())
             }
             _ if self.engine.stop.asked() => Err(Halt::Asked),
-            other => Err(Halt::Stuck {
-                step: step.id.clone(),
-                why: format!("undoing \"{}\" failed: {}", step.title, other.map_or_else(String::new, |j| j.why)),
-                settle: format!(
-                    "on {}, by hand:\n{}then: hamn rollback {}",
-                    step.place.name(&self.engine.pair),
-                    listing(&undo.script),
-                    self.run
-                ),
-            }),
+            tried => {
+                // Nothing to be done by hand where only an answer is missing.
+                let silent = tried.as_ref().is_none_or(|t| t.output.is_none());
+                let settle = if silent {
+                    format!("{again}   # goes on undoing from here, as soon as {place} answers again")
+                } else {
+                    format!(
+                        "{again}   # goes on undoing from here, when that is settled\nor by hand, on {place}:\n{}",
+                        listing(&undo.script)
+                    )
+                };
+                let why = tried.map_or_else(String::new, |t| t.judgement.why);
+                let why = format!("undoing \"{}\" failed: {why}", step.title);
+                Err(Halt::Stuck { step: step.id.clone(), why, settle })
+            }
         }
     }
 
@@ -110,6 +121,12 @@ impl Drive<'_> {
             |why: String| Tried { judgement: Judgement::unknown(why, Vec::new()), hopeless: false, output: None };
         let tried = match self.job(step, token, &script, limit).await {
             Reached::Answer(JobAnswer::Finished(output)) => Tried::judged((undo.judge)(&output), output),
+            // It died with its place. A compensation may be done any number of times, and this token never answers otherwise.
+            Reached::Answer(JobAnswer::Lost { why }) => Tried {
+                judgement: Judgement::failed(format!("the job was lost ({why})"), Vec::new()),
+                hopeless: false,
+                output: None,
+            },
             Reached::Answer(other) => unknown(format!("the job's answer was {other:?}")),
             Reached::Silent(why) | Reached::Wrong(why) => {
                 Tried { judgement: Judgement::failed(why, Vec::new()), hopeless: true, output: None }

@@ -55,6 +55,11 @@ impl Drive<'_> {
     /// Carries a step out, whatever the journal says of it so far.
     pub(super) async fn carry_out(&self, step: &Step, all: &[Step]) -> Result<Went, Halt> {
         if self.holds(step) {
+            // The program may have died between the outcome and the item that belongs to it; what another step closed since stays closed.
+            let closed = |id: &String| all.iter().any(|other| other.closes.contains(id) && self.holds(other));
+            if !step.opens.as_ref().is_some_and(|item| closed(&item.id)) {
+                self.settle_items(step).await?;
+            }
             return Ok(Went::Holds);
         }
         let began = self.ledger.clock().now();

@@ -129,11 +129,11 @@ impl Drive<'_> {
     /// Gone, and not back yet: the runner died, or doing it again failed.
     fn to_do_again(&self, step: &Step) -> bool {
         step.mode != Mode::Observe
-            && !step.optional
             && self.ledger.read(|v| {
                 let state = v.state.steps.get(&step.id);
                 let taken = |t: &str| v.state.taken.iter().any(|other| other.row.transition == t);
-                state.is_some_and(|s| s.status == StepStatus::Regressed || taken(&s.transition))
+                // An optional step that failed was gone on without; one that held is wanted back.
+                state.is_some_and(|s| s.status == StepStatus::Regressed || !step.optional && taken(&s.transition))
             })
     }
 

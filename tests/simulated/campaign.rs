@@ -1,7 +1,7 @@
 //! Every journal boundary, every remote call, and random histories.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -104,8 +104,8 @@ impl Stage {
     }
 
     /// Items open at the end.
-    fn items(&self) -> usize {
-        self.state().map_or(0, |state| state.items.len())
+    fn items(&self) -> BTreeSet<String> {
+        self.state().map_or_else(BTreeSet::new, |state| state.items.into_keys().collect())
     }
 
     /// How the run ended by its journal: the program may have died with the last record.
@@ -127,9 +127,10 @@ pub(crate) fn run(case: &Case, script: Script) -> (Stage, Came) {
 /// What the uninterrupted run gives.
 pub(crate) struct Reference {
     end: EndState,
+    world: World,
     pub(crate) calls: u64,
     pub(crate) commits: u64,
-    items: usize,
+    items: BTreeSet<String>,
     effects: BTreeMap<String, u32>,
 }
 
@@ -138,10 +139,12 @@ pub(crate) fn reference(case: &Case) -> Reference {
     let story = story(&stage.records());
     assert_eq!(came, Came::Done, "{}: the uninterrupted run\n{story}", case.name);
     assert_eq!(*stage.violations.lock().unwrap(), Vec::<String>::new(), "{}\n{story}", case.name);
-    let scene = stage.scene.lock().unwrap();
+    let mut scene = stage.scene.lock().unwrap();
     assert!(scene.world.complaints().is_empty(), "{}: {:?}", case.name, scene.world.complaints());
+    assert_eq!(scene.world.violations_at_end(), Vec::new(), "{}", case.name);
     Reference {
         end: matters(scene.world.end_state()),
+        world: scene.world.clone(),
         calls: stage.calls.load(Ordering::Relaxed),
         commits: stage.commits.load(Ordering::Relaxed),
         items: stage.items(),
@@ -157,7 +160,7 @@ pub(crate) fn check(
     stage: &Stage,
     came: &Came,
 ) -> Result<(), String> {
-    let scene = stage.scene.lock().unwrap();
+    let mut scene = stage.scene.lock().unwrap();
     let fail =
         |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n{}", case.name, story(&stage.records())));
     let violations = stage.violations.lock().unwrap();
@@ -166,6 +169,16 @@ pub(crate) fn check(
     }
     if !scene.world.complaints().is_empty() {
         return fail(format!("complaints: {:?}", scene.world.complaints()));
+    }
+    let broken = crate::promises::broken(case, &stage.records(), &scene);
+    if !broken.is_empty() {
+        return fail(format!("promises: {broken:?}"));
+    }
+    if *came == Came::Done {
+        let violations = scene.world.violations_at_end();
+        if !violations.is_empty() {
+            return fail(format!("at the end: {violations:?}"));
+        }
     }
     let untold = crate::silence::untold(&stage.records(), &scene.jobs);
     if !untold.is_empty() {
@@ -188,8 +201,12 @@ pub(crate) fn check(
     match came {
         // An optional step that failed is an open item of the run; what it would have made is then missing, and the rest holds.
         Came::Done if !(case.holds)(&scene.world) => fail("done, and what should hold does not".into()),
-        // What struck the world is no fault of the run's.
-        Came::Done if !script.strikes.is_empty() || stage.items() > reference.items => Ok(()),
+        // What the run left in place until later is told, whatever happened to it (invariant 10). A strike may change its way.
+        Came::Done if script.strikes.is_empty() && !stage.items().is_superset(&reference.items) => {
+            fail(format!("open are {:?}, not all of {:?}", stage.items(), reference.items))
+        }
+        // What struck the world is no fault of the run's: its end is compared when that is mended.
+        Came::Done if !script.strikes.is_empty() || stage.items() != reference.items => Ok(()),
         Came::Done => {
             let (mut expected, mut found) = (reference.end.clone(), matters(scene.world.end_state()));
             if script.calls.iter().any(|(_, m)| matches!(m, Mishap::RebootAfter(_))) {
@@ -375,7 +392,7 @@ pub(crate) fn remote_calls(case: &Case, nth: usize, wrong: &mut Wrong) {
 /// Something strikes the world at some time within or after every remote call; of the calls every `nth`.
 pub(crate) fn struck_at_any_tick(case: &Case, blows: &[&[(u64, Strike)]], nth: usize, wrong: &mut Wrong) {
     let reference = reference(case);
-    let (mut ends, mut histories) = (BTreeMap::<Came, u32>::new(), 0);
+    let (mut ends, mut mends, mut histories) = (BTreeMap::<Came, u32>::new(), BTreeMap::<String, u32>::new(), 0);
     let mut seed = Seed(1);
     for at in (0..reference.calls).step_by(nth) {
         for blow in blows {
@@ -383,14 +400,69 @@ pub(crate) fn struck_at_any_tick(case: &Case, blows: &[&[(u64, Strike)]], nth: u
             for ms in [0, 1 + seed.below(100), 1 + seed.below(4_000)] {
                 let strikes = blow.iter().map(|(later, strike)| (at, ms + later, *strike)).collect();
                 let script = Script { strikes, ..Script::default() };
-                let (came, result) = judged(case, &reference, &script, false);
-                wrong.note(case, result);
+                let (stage, came) = run(case, script.clone());
+                let result = check(case, &reference, &script, &stage, &came);
+                let result = result.and_then(|()| mended(case, &reference, &script, &stage, &came));
+                let after = result.as_ref().map_or_else(|_| "wrong".to_owned(), ToString::to_string);
+                wrong.note(case, result.map(drop));
                 *ends.entry(came).or_default() += 1;
+                *mends.entry(after).or_default() += 1;
                 histories += 1;
             }
         }
     }
     println!("{}: {} calls, {histories} histories with a strike: {ends:?}", case.name, reference.calls);
+    for (after, n) in mends {
+        println!("    {n:>5} when what was struck is whole again: {after}");
+    }
+}
+
+/// When what was struck is whole again: a run that was done has the end of the uninterrupted one; one that stopped reaches it when it is
+/// resumed, or goes back, or says which step cannot be done and why.
+fn mended(
+    case: &Case,
+    reference: &Reference,
+    script: &Script,
+    stage: &Stage,
+    came: &Came,
+) -> Result<String, String> {
+    let fail =
+        |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n\n{}", case.name, story(&stage.records())));
+    let strikes: Vec<Strike> = script.strikes.iter().map(|(.., strike)| *strike).collect();
+    let mend = |world: &mut World| {
+        // A machine that the run powers off stays off.
+        let off: Vec<NodeId> = NodeId::BOTH.into_iter().filter(|id| !reference.world.powered(*id)).collect();
+        world.mend(&strikes, &off);
+    };
+    mend(&mut stage.scene.lock().unwrap().world);
+    let now = if *came == Came::Done { Came::Done } else { carry_through(stage) };
+    {
+        let violations = stage.violations.lock().unwrap();
+        if !violations.is_empty() {
+            return fail(format!("mended, then: {violations:?}"));
+        }
+    }
+    if let Came::Stopped(step) = &now {
+        // Forward it cannot; the operator is told by whom and why, and before the pivot the way back is open.
+        let told = stage.state().and_then(|s| s.stuck.map(|s| s.why).or(s.interrupted));
+        let Some(why) = told.filter(|w| !w.is_empty()) else { return fail(format!("stopped at {step} without a word")) };
+        return match stage.program(Do::Rollback) {
+            Some(Ending::RolledBack) => Ok(format!("rolled back from {step}")),
+            Some(Ending::Refused { .. }) => Ok(format!("stopped: {why}")),
+            other => fail(format!("stopped at {step}: {why}; and the way back: {other:?}")),
+        };
+    }
+    if stage.items() != reference.items || now != Came::Done {
+        return Ok(format!("{now:?} with more open items"));
+    }
+    let mut world = reference.world.clone();
+    mend(&mut world);
+    let (expected, found) = (matters(world.end_state()), {
+        let mut scene = stage.scene.lock().unwrap();
+        mend(&mut scene.world);
+        matters(scene.world.end_state())
+    });
+    if expected == found { Ok("the end of the uninterrupted run".into()) } else { fail(difference(&expected, &found)) }
 }
 
 /// Before the pivot: from each point back, and the world is as it was.

@@ -9,6 +9,7 @@ mod bound;
 mod campaign;
 mod db2;
 mod hadr;
+mod promises;
 mod silence;
 mod stage;
 mod trouble;

@@ -29,7 +29,7 @@ states! {
         ServesAgain: "xcatd of the primary and of the service nodes answers",
         Verified: "the test node is gone from the primary's database",
         Rearmed: "scheduled jobs are as they were",
-        Done: "the claims are released; everything is as before",
+        Done: "the claims are released; everything was looked at again, and is as before",
     }
 }
 
@@ -60,7 +60,7 @@ const TABLE: &[Row<Drill>] = &[
     row(S::ReturnProven, "start xcatd again", S::ServesAgain, Forward, Guard::ALWAYS, drill::start_again),
     row(S::ServesAgain, "verify", S::Verified, Forward, Guard::ALWAYS, drill::verify_gone),
     row(S::Verified, "arm scheduled jobs", S::Rearmed, Forward, Guard::ALWAYS, drill::rearm),
-    row(S::Rearmed, "release", S::Done, Forward, Guard::ALWAYS, claim::release_both),
+    row(S::Rearmed, "release", S::Done, Forward, Guard::ALWAYS, drill::release),
 ];
 
 /// The workflow.

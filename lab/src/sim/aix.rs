@@ -361,6 +361,9 @@ impl World {
     }
 
     fn managed(&mut self, id: NodeId, line: &[&str]) -> Ran {
+        if matches!(line[0].rsplit('/').next(), Some("nimnodeset" | "mkdsklsnode")) {
+            self.check_boot(id, line.last().copied().unwrap_or_default());
+        }
         let mut host = Host { world: self, id, cost_ms: 20 };
         let reply = nim::call(line[0], &line[1..], &mut host);
         let cost = host.cost_ms;
@@ -423,19 +426,24 @@ impl World {
                 }
                 Some(Ran::ok("", count * 1_000).exit(i32::from(!answered)))
             }
-            ("take-back", [address, interface, mktcpip @ ..]) if same(&words::take_back(&service, "", "", "")) => {
+            ("take-back", [known_hosts, _, _, _, address, interface, _, take, ..])
+                if same(&words::take_back(&service, "", "", "", "", self.fixed.pair.node(id.other()))) =>
+            {
                 if ip(address).is_some_and(|a| self.holds(id, a)) {
                     return Some(Ran::ok("held\n", 20));
                 }
-                // A detached interface cannot ask; what counts is that nobody would answer.
-                let free = ip(address).is_some_and(|a| self.answers_arp(Some(id), a).is_none());
-                self.m_mut(id).probed |= free;
-                let taken = self.native(id, mktcpip);
+                let answer = self.asked_elsewhere(id, address, known_hosts);
+                if answer.exit != 0 || !answer.stdout.starts_with("silence") {
+                    let exit = if answer.exit == 2 { 2 } else { 1 };
+                    return Some(answer.exit(exit));
+                }
+                self.m_mut(id).probed = true;
+                let taken = self.native(id, &take.split(' ').collect::<Vec<_>>());
                 if taken.exit != 0 {
                     return Some(taken);
                 }
                 let at_boot = self.native(id, &["chdev", "-l", interface, "-a", "state=detach", "-P"]);
-                Some(Ran { cost_ms: taken.cost_ms + at_boot.cost_ms, ..at_boot })
+                Some(Ran { cost_ms: answer.cost_ms + taken.cost_ms + at_boot.cost_ms, ..at_boot })
             }
             ("network", []) if same(&words::network()) => Some(self.aix_network(id)),
             ("helper", [action, names @ ..])
@@ -512,6 +520,17 @@ impl World {
                 Ran::ok("deaf\n", 4_000).exit(2)
             }
         }
+    }
+
+    /// The other machine is asked over ssh, by its addresses for administration, who answers for an address.
+    fn asked_elsewhere(&mut self, id: NodeId, address: &str, known_hosts: &str) -> Ran {
+        let other = id.other();
+        let reached = self.alive(other) && !self.m(id).cut_admin && !self.m(other).cut_admin;
+        if !reached || self.m(id).files.get(known_hosts).is_none() {
+            return Ran::ok("nobody could be asked\n", 10_000).exit(2);
+        }
+        let gateway = self.fixed.pair.service.gateway.clone().unwrap_or_default();
+        self.aix_probe(other, address, &gateway)
     }
 
     fn aix_network(&mut self, id: NodeId) -> Ran {

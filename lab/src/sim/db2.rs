@@ -353,6 +353,7 @@ impl World {
             None if ran.stdout.contains("SQL1013N") => "absent".to_owned(),
             None => "unknown".to_owned(),
         };
+        self.role_asked(id, &role);
         ran.exit = if permitted.contains(&role) { 0 } else { 9 };
         ran.stdout = role + "\n";
         ran

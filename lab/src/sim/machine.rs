@@ -139,6 +139,12 @@ impl World {
         self.cut(id, Network::Both, false);
         self.m_mut(id).up_at_ms = 0;
         if self.db2.is_some() {
+            let (service, other) = (self.fixed.service, id.other());
+            let alone = !self.writable(other) && !self.holds_service(other);
+            if self.db2_primary(id) == Some(true) && alone && !self.holds_service(id) {
+                // HADR listens there: it does not start without.
+                self.m_mut(id).extra.push(service);
+            }
             self.heal_db2(id);
         } else if !self.m(id).db.running {
             // One that does not start stays down.

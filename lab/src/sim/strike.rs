@@ -36,6 +36,19 @@ impl World {
         self.link_cut
     }
 
+    /// What these strikes took is given back, and has time to settle: the connection, and machines as they were on their good day.
+    /// `off`: machines that are to stay as they are.
+    pub fn mend(&mut self, strikes: &[Strike], off: &[NodeId]) {
+        self.strikes.clear();
+        self.strike_in(0, Strike::Link { cut: false });
+        for id in NodeId::BOTH.into_iter().filter(|id| !off.contains(id)) {
+            if strikes.iter().any(|s| matches!(s, Strike::Power { id: struck, .. } if *struck == id)) {
+                self.heal(id);
+            }
+        }
+        self.advance(600_000);
+    }
+
     /// Number of the boot that a machine runs in; `None`: it runs nothing. Of other places: always the same.
     pub fn boot_of(&self, place: Place) -> Option<u32> {
         match place {

@@ -30,6 +30,8 @@ pub(super) struct Watch {
     raise_due: Option<NodeId>,
     /// Machines whose service address was configured and not announced since.
     unannounced: [bool; 2],
+    /// The role that the job under way on each machine last heard from the machine's own database.
+    role_heard: [Option<String>; 2],
 }
 
 fn place_letter(place: Place) -> char {
@@ -44,6 +46,10 @@ impl World {
     /// A job of a run of that epoch begins at a place; what it changes there until [`World::end_job`] is charged to it.
     pub fn begin_job(&mut self, place: Place, epoch: u64) {
         self.watch.jobs.insert(place, epoch);
+        if let Place::Node(id) = place {
+            // What an earlier job heard is no look of this one.
+            self.watch.role_heard[super::index(id)] = None;
+        }
     }
 
     /// The epoch of a place if a job of `epoch` is refused there, because it is higher.
@@ -164,13 +170,28 @@ impl World {
                 self.violation(6, &what);
             }
         }
-        // A run that goes over and back has one epoch: the return is of the epoch that both machines have by then.
-        let job = self.watch.jobs.get(&Place::Node(id)).copied();
-        let floor = self.watch.epoch_floor;
-        let back = db2 == Some(false) && floor > 0 && job == Some(floor);
-        if !(back && NodeId::BOTH.iter().all(|id| self.epoch(*id) == floor)) {
-            self.watch.raise_due = Some(id);
+        if let Some(before) = self.watch.raise_due
+            && self.epoch(before) <= self.watch.epoch_floor
+        {
+            self.violation(4, &format!("{letter} was promoted before the promotion of {} raised the epoch", before.letter()));
         }
+        self.settle_epoch();
+        self.watch.raise_due = Some(id);
+    }
+
+    /// The floor follows what the machine of the last promotion has by now.
+    fn settle_epoch(&mut self) {
+        if let Some(id) = self.watch.raise_due
+            && self.epoch(id) > self.watch.epoch_floor
+        {
+            self.watch.epoch_floor = self.epoch(id);
+            self.watch.raise_due = None;
+        }
+    }
+
+    /// A job of this machine asked its database for its role, as the line before a RESTORE does, and heard this.
+    pub(super) fn role_asked(&mut self, id: NodeId, role: &str) {
+        self.watch.role_heard[super::index(id)] = Some(role.to_owned());
     }
 
     /// Before a database of DB2 is overwritten.
@@ -182,6 +203,24 @@ impl World {
         }
         if self.writable(id) && self.holds_service(id) {
             self.violation(5, &format!("the database in service was overwritten on {letter}"));
+        }
+        match self.watch.role_heard[super::index(id)].take().as_deref() {
+            Some("STANDARD" | "STANDBY" | "absent") => {}
+            heard => {
+                let heard = heard.unwrap_or("not asked for in this job").to_owned();
+                self.violation(5, &format!("the database on {letter} was overwritten; its role was {heard}"));
+            }
+        }
+        self.effect("restore", id, "");
+    }
+
+    /// Before the next boot of nodes is set on `id`: only as the NIM of the other machine, that of the day before, has it.
+    pub(super) fn check_boot(&mut self, id: NodeId, range: &str) {
+        for node in range.split(',') {
+            let state = self.nim(id.other()).and_then(|nim| nim.object(node)).and_then(|o| o.get("Cstate"));
+            if state.is_none_or(|s| s == "ready for a NIM operation") {
+                self.violation(11, &format!("the next boot of {node} was set anew on {}", id.letter()));
+            }
         }
     }
 
@@ -201,13 +240,11 @@ impl World {
         if self.watch.raise_due != Some(id) {
             return;
         }
-        let epoch = self.epoch(id);
-        if epoch > self.watch.epoch_floor {
-            self.watch.epoch_floor = epoch;
-        } else {
+        self.settle_epoch();
+        if self.watch.raise_due.take().is_some() {
+            let epoch = self.epoch(id);
             self.violation(4, &format!("{what} {} before the epoch was raised above {epoch}", id.letter()));
         }
-        self.watch.raise_due = None;
     }
 
     /// Before an address is configured.

@@ -164,6 +164,8 @@ fn announcement(ctx: &Context<'_>, id: &str, reply: bool, count: u8) -> Step {
     let title = format!("{} announces {address} {times}, {form}", ctx.target().name);
     Step {
         look_first: false,
+        // With the address that a reboot took, and that is taken again, it is made again.
+        volatile: true,
         optional: true,
         opens: Some(OpenItem {
             id: id.into(),
@@ -223,13 +225,10 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
 
 /// Gives the service address back to the machine that was fenced, when it is powered on again: it came up without.
 pub(crate) fn back(ctx: &Context<'_>) -> Script {
-    let (node, service) = (ctx.other(), &ctx.pair.service);
+    let node = ctx.other();
     let (address, prefix, interface) = vocabulary::service_on(ctx.pair, node);
     match node.platform {
-        // A detached interface cannot ask whether the address is free; before the pivot nobody else has taken it.
-        Platform::Aix => {
-            Script::new().look(vocabulary::aix::take_back(service, interface, &service.host_name, address))
-        }
+        Platform::Aix => aix::back(ctx),
         // Silence first; one's own address does not answer.
         Platform::Linux => conflict_probe(address, interface)
             .look(vocabulary::address_add(address, prefix, interface))

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     host,
     model::{Node, NodeId},
-    script::{Output, Script},
+    script::{Action, Output, Script},
     step::{Judgement, Place, Step, judge_exit_codes},
     table::Context,
     vocabulary, vocabulary_aix as aix,
@@ -136,11 +136,8 @@ fn bearing(ctx: &Context<'_>, id: NodeId, bears: Bears, step_id: &str, script: S
 /// The machine that steps down gives the service address away: its cluster-facing interface bears none any more. It keeps its name
 /// until it takes the standby's.
 pub fn release(ctx: &Context<'_>) -> Vec<Step> {
-    let (node, service) = (ctx.other(), &ctx.pair.service);
-    let (address, name) = (service.address.as_str(), service.host_name.as_str());
-    // Nobody else has taken the address before the pivot, and a detached interface could not ask.
-    let again =
-        Script::new().look(aix::mktcpip(service, &node.interface, name, address)).look(aix::transient(&node.interface));
+    let (node, address) = (ctx.other(), ctx.pair.service.address.as_str());
+    let again = back(ctx);
     let effects = again.actions.len();
     let there = held(node.name.clone(), address.to_owned(), Tri::Yes);
     let back =
@@ -162,6 +159,17 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
         )
     };
     fit(vec![step])
+}
+
+/// Gives the service address back to the machine that gave it away or was fenced: its interface bears none, so that the target is asked
+/// whether anybody answers for the address, in the same job.
+pub(crate) fn back(ctx: &Context<'_>) -> Script {
+    let (service, node, asked) = (&ctx.pair.service, ctx.other(), ctx.target());
+    let path = vocabulary::node_file(ctx.pair, "known-hosts.back");
+    let keys =
+        Action::WriteFile { path: path.clone(), mode: 0o600, content: vocabulary::transfer::known_hosts(asked) };
+    let again = aix::take_back(service, &node.interface, &service.host_name, &service.address, &path, asked);
+    Script::new().try_(keys).look(again).look(vocabulary::remove(&path))
 }
 
 /// Nobody answers for the service address, seen from the target: found before the point of no return, a conflict costs nothing.

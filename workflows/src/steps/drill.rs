@@ -1,11 +1,11 @@
 //! The drill: both databases change roles and change back, with a test node that must be seen on the other side. The test node has a name
 //! that no other run and no site uses, and stays an open item until it is deleted (trap 54).
 
-use journal_schema::{HadrRole, OpenItem, Tri};
+use journal_schema::{HadrRole, OpenItem, Tri, Verdict};
 
-use super::{epoch, fit, idempotent, judge, look, read, roles, schedules, service_nodes, undo, xcat};
+use super::{claim, epoch, fit, idempotent, judge, look, read, roles, schedules, service_nodes, undo, xcat};
 use crate::{
-    host,
+    Request, db2, host,
     model::{Node, NodeId},
     script::{ActionResult, Output, Script},
     step::{Judge, Judgement, Place, Step},
@@ -196,6 +196,27 @@ pub fn verify_gone(ctx: &Context<'_>) -> Vec<Step> {
 /// Scheduled jobs are as they were.
 pub fn rearm(ctx: &Context<'_>) -> Vec<Step> {
     fit([ctx.request.target, primary(ctx)].map(|id| schedules::rearm(ctx, id)).into())
+}
+
+/// The claims are taken away, and everything is looked at once more: a machine that was rebooted in between does not open its database by
+/// itself, and nobody would look again.
+pub fn release(ctx: &Context<'_>) -> Vec<Step> {
+    let id = primary(ctx);
+    let request = Request { target: id, ..ctx.request.clone() };
+    let serves = db2::serve::last_look(&Context { request: &request, ..*ctx });
+    let pair = roles::both(ctx, id, "release.peer").into_iter().map(|step| {
+        let (name, database) = (step.place.name(ctx.pair).to_owned(), ctx.pair.db2());
+        let (seen, instance, database) = (step.judge_probe, database.instance.clone(), database.database.clone());
+        let judge_probe = judge(move |output: &Output| match seen(output) {
+            Judgement { verdict: Verdict::Failed, evidence, why } => {
+                let start = format!("as {instance} on {name}: db2start; db2 activate db {database}");
+                Judgement::failed(format!("{why}; if it was rebooted, {start}; then hamn resume"), evidence)
+            }
+            good => good,
+        });
+        Step { stage: 1, judge_probe, ..step }
+    });
+    claim::release_both(ctx).into_iter().chain(serves).chain(fit(pair.collect())).collect()
 }
 
 fn shown(ctx: &Context<'_>, node: &Node, name: &str) -> Script {

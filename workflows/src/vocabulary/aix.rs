@@ -3,8 +3,9 @@
 
 use crate::{
     model::{Node, Pair, Service, Xcat},
+    quote,
     script::Command,
-    vocabulary::{self, Helper},
+    vocabulary::{self, Helper, transfer},
 };
 
 /// Identity of the partition, unique to it: hexadecimal digits on one line (documented).
@@ -58,14 +59,28 @@ pub fn transient(interface: &str) -> Command {
     Command::new(["chdev", "-l", interface, "-a", "state=detach", "-P"])
 }
 
-/// As [`mktcpip`] and [`transient`], and nothing at all where the machine bears the address: one that never lost its place must not lose
-/// its connections, nor what its ODM says of the next boot.
-pub fn take_back(service: &Service, interface: &str, host_name: &str, address: &str) -> Command {
-    const SCRIPT: &str = "if ifconfig -a | awk -v a=\"$1\" '$1 == \"inet\" && $2 == a { f = 1 } END { exit !f }'; then echo held; exit 0; fi; \
-         i=$2; shift 2; \"$@\" && chdev -l \"$i\" -a state=detach -P";
+/// As [`mktcpip`] and [`transient`], where the other machine of the pair, asked over ssh, hears nobody for the address: a machine without an
+/// address on that network cannot ask (trap 13). Prints `held` and does nothing where the machine bears the address: one that never lost its
+/// place must not lose its connections, nor what its ODM says of the next boot. Exit 1: somebody answers; exit 2: nobody could be asked.
+/// `known_hosts`: a file with the pinned keys of `asked`.
+pub fn take_back(
+    service: &Service,
+    interface: &str,
+    host_name: &str,
+    address: &str,
+    known_hosts: &str,
+    asked: &Node,
+) -> Command {
+    const SCRIPT: &str = "d=$1 i=$2 q=$3 c=$4; shift 4; \
+         if ifconfig -a | awk -v a=\"$d\" '$1 == \"inet\" && $2 == a { f = 1 } END { exit !f }'; then echo held; exit 0; fi; r=; \
+         for h; do r=$(ssh $o -p \"$p\" \"$u@$h\" \"$q\" </dev/null); \
+         case $r in silence) eval \"$c\" && chdev -l \"$i\" -a state=detach -P; exit;; answered*|own) echo \"$r\"; exit 1;; esac; done; \
+         echo \"${r:-nobody could be asked}\"; exit 2";
     let again = mktcpip(service, interface, host_name, address);
-    let words = ["sh", "-c", SCRIPT, "take-back", address, interface].map(str::to_owned);
-    Command::new(words.into_iter().chain(again.argv)).timeout(again.timeout_s)
+    let one_line = |command: &Command| quote::words(&command.argv).unwrap_or_default();
+    let (question, take) = (one_line(&arp_probe(service, address)), one_line(&again));
+    let arguments = [address, interface, &question, &take];
+    transfer::call("take-back", SCRIPT, known_hosts, asked, &arguments).timeout(again.timeout_s + 40)
 }
 
 /// What the ODM says of the state of an interface at the next boot: `up`, `down`, `detach`.

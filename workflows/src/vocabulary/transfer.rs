@@ -16,7 +16,7 @@ pub fn known_hosts(node: &Node) -> String {
 const SSH: &str = "k=$1 a=$2 p=$3 u=$4; shift 4; \
      o=\"-o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$k -o GlobalKnownHostsFile=/dev/null -o HostKeyAlias=$a -o ConnectTimeout=10\"; ";
 
-fn call(name: &str, script: &str, known_hosts: &str, node: &Node, arguments: &[&str]) -> Command {
+pub(crate) fn call(name: &str, script: &str, known_hosts: &str, node: &Node, arguments: &[&str]) -> Command {
     let port = node.ssh_port.to_string();
     let script = format!("{SSH}{script}");
     let head = ["sh", "-c", &script, name, known_hosts, &node.name, &port, &node.ssh_user];
