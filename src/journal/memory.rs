@@ -31,6 +31,11 @@ impl MemoryStore {
         self.records().get(&run).map_or(0, Vec::len)
     }
 
+    /// Whether a run has such a record.
+    pub fn has(&self, run: RunId, such: impl Fn(&Record) -> bool) -> bool {
+        self.records().get(&run).is_some_and(|records| records.iter().any(such))
+    }
+
     /// Whether nothing was ever committed.
     pub fn is_empty(&self) -> bool {
         self.records().is_empty()

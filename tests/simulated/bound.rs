@@ -18,6 +18,10 @@ use crate::stage::poll_once;
 
 /// One look before consent, which may write nothing anywhere (invariant 12); the world after it.
 fn looked(world: &World, pair: &Pair, workflow: &str) -> (Look, World) {
+    looked_at(world, pair, workflow, NodeId::B)
+}
+
+fn looked_at(world: &World, pair: &Pair, workflow: &str, target: NodeId) -> (Look, World) {
     let mut world = world.clone();
     let before = world.end_state();
     world.dry_run(true);
@@ -25,13 +29,8 @@ fn looked(world: &World, pair: &Pair, workflow: &str) -> (Look, World) {
     let life = Life::default();
     let remote = Simulated::new(scene.clone(), life, Arc::new(Benign), Arc::default(), pair, "admin", Box::new(|_| {}));
     let workflow = workflows::registry::by_name(pair.flavour(), workflow).expect("a workflow of that name");
-    let request = Request {
-        target: NodeId::B,
-        accept_unknown_loss: true,
-        accept_loss: None,
-        operator: "root".into(),
-        host: "admin".into(),
-    };
+    let request =
+        Request { target, accept_unknown_loss: true, accept_loss: None, operator: "root".into(), host: "admin".into() };
     let look = poll_once(look(&remote, pair, &workflow, &request, RunId(1), Known::default())).expect("nobody died");
     let mut scene = scene.lock().unwrap();
     assert!(scene.jobs.ended().next().is_none(), "a look launches no job");
@@ -40,6 +39,16 @@ fn looked(world: &World, pair: &Pair, workflow: &str) -> (Look, World) {
     scene.world.dry_run(false);
     let world = scene.world.clone();
     (look, world)
+}
+
+/// Invariant 12, of every workflow in every situation of the campaign.
+#[test]
+fn a_dry_run_writes_nothing_anywhere() {
+    for case in crate::campaign::cases().iter().chain(&crate::hadr::all()) {
+        let (_, mut after) = looked_at(&case.world, &case.pair, case.workflow.name, case.target);
+        assert!(after.complaints().is_empty(), "{}: {:?}", case.name, after.complaints());
+        assert_eq!(after.violations(), Vec::new(), "{}", case.name);
+    }
 }
 
 fn promote(world: &mut World) {

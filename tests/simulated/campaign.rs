@@ -16,7 +16,7 @@ use workflows::{
     model::{NodeId, Pair},
 };
 
-use crate::stage::{Do, Ink, Script, Stage, story};
+use crate::stage::{Do, Ink, RUN, Script, Stage, story};
 
 /// A workflow in a situation.
 #[derive(Clone)]
@@ -419,13 +419,7 @@ pub(crate) fn struck_at_any_tick(case: &Case, blows: &[&[(u64, Strike)]], nth: u
 
 /// When what was struck is whole again: a run that was done has the end of the uninterrupted one; one that stopped reaches it when it is
 /// resumed, or goes back, or says which step cannot be done and why.
-fn mended(
-    case: &Case,
-    reference: &Reference,
-    script: &Script,
-    stage: &Stage,
-    came: &Came,
-) -> Result<String, String> {
+fn mended(case: &Case, reference: &Reference, script: &Script, stage: &Stage, came: &Came) -> Result<String, String> {
     let fail =
         |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n\n{}", case.name, story(&stage.records())));
     let strikes: Vec<Strike> = script.strikes.iter().map(|(.., strike)| *strike).collect();
@@ -445,7 +439,9 @@ fn mended(
     if let Came::Stopped(step) = &now {
         // Forward it cannot; the operator is told by whom and why, and before the pivot the way back is open.
         let told = stage.state().and_then(|s| s.stuck.map(|s| s.why).or(s.interrupted));
-        let Some(why) = told.filter(|w| !w.is_empty()) else { return fail(format!("stopped at {step} without a word")) };
+        let Some(why) = told.filter(|w| !w.is_empty()) else {
+            return fail(format!("stopped at {step} without a word"));
+        };
         return match stage.program(Do::Rollback) {
             Some(Ending::RolledBack) => Ok(format!("rolled back from {step}")),
             Some(Ending::Refused { .. }) => Ok(format!("stopped: {why}")),
@@ -529,6 +525,69 @@ pub(crate) fn rollbacks(case: &Case, nth: usize) {
         "{}: rolled back from {back} points, {waited} of them once the link was whole; refused after the pivot at {refused}",
         case.name
     );
+}
+
+/// Before the pivot, something happens to the way back itself: every mishap at every call of it, of these every `nth`. When what happened is
+/// over, `hamn rollback` again comes to the end; and what it says until then names that command.
+pub(crate) fn rollbacks_interrupted(case: &Case, nth: usize) {
+    let reference = reference(case);
+    // The last record at which the way back is open.
+    let turned = |script: Script| {
+        let stage = Stage::of(case, script);
+        assert_eq!(stage.program(Do::Start), None);
+        stage
+    };
+    let open = |at: u64| {
+        let stage = turned(Script { commits: vec![(at, Ink::DieBefore)], ..Script::default() });
+        stage.state().is_some_and(|s| s.can_roll_back())
+    };
+    let Some(last) = (1..reference.commits).rev().find(|at| open(*at)) else { panic!("{}: no way back", case.name) };
+    let commits = vec![(last, Ink::DieBefore)];
+    let begin = turned(Script { commits: commits.clone(), ..Script::default() }).calls.load(Ordering::Relaxed);
+    let whole = turned(Script { commits: commits.clone(), ..Script::default() });
+    if case.world.link_is_cut() {
+        whole.scene.lock().unwrap().world.strike_in(0, Strike::Link { cut: false });
+    }
+    assert_eq!(whole.program(Do::Rollback), Some(Ending::RolledBack), "{}", case.name);
+    let expected = matters(healed(&mut whole.scene.lock().unwrap().world));
+    let (calls, mut histories, mut stuck) = (whole.calls.load(Ordering::Relaxed), 0, 0);
+    for at in (begin..calls).step_by(nth) {
+        for mishap in MISHAPS {
+            let stage = turned(Script { commits: commits.clone(), calls: vec![(at, mishap)], ..Script::default() });
+            if case.world.link_is_cut() {
+                stage.scene.lock().unwrap().world.strike_in(0, Strike::Link { cut: false });
+            }
+            let mut end = stage.program(Do::Rollback);
+            for again in 0..4 {
+                if let Some(Ending::Stuck { settle, .. }) = &end {
+                    assert!(settle.starts_with(&format!("hamn rollback {RUN}")), "{settle}");
+                    stuck += 1;
+                }
+                if matches!(end, Some(Ending::RolledBack)) {
+                    break;
+                }
+                // Both commands go on with a way back.
+                end = stage.program(if again % 2 == 0 { Do::Rollback } else { Do::Resume });
+            }
+            let story = story(&stage.records());
+            assert_eq!(end, Some(Ending::RolledBack), "{}: call {at}: {mishap:?}\n{story}", case.name);
+            assert_eq!(stage.items(), BTreeSet::new(), "{}: call {at}: {mishap:?}\n{story}", case.name);
+            let found = matters(healed(&mut stage.scene.lock().unwrap().world));
+            let differs = difference(&expected, &found);
+            assert!(expected == found, "{}: call {at}: {mishap:?}: {differs}\n{story}", case.name);
+            let violations = stage.violations.lock().unwrap();
+            assert!(violations.is_empty(), "{}: call {at}: {mishap:?}: {violations:?}\n{story}", case.name);
+            histories += 1;
+        }
+    }
+    println!("{}: {histories} rollbacks interrupted, {stuck} stuck for a while, all end", case.name);
+}
+
+#[test]
+fn an_interrupted_rollback_ends() {
+    for case in cases() {
+        rollbacks_interrupted(&case, 1);
+    }
 }
 
 /// A small generator of our own would do, but a known one is reproducible by anybody: SplitMix64.

@@ -12,7 +12,7 @@ use workflows::{
 use crate::{
     campaign::{
         Came, Case, Reference, Seed, Wrong, journal_boundaries, random_of, random_script, remote_calls, rollbacks,
-        struck_at_any_tick,
+        rollbacks_interrupted, struck_at_any_tick,
     },
     stage::{Do, Script, Stage, story},
 };
@@ -116,7 +116,7 @@ fn others() -> Vec<Case> {
     ]
 }
 
-fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     failovers().into_iter().chain(others()).collect()
 }
 
@@ -146,6 +146,13 @@ fn db2_every_remote_call() {
 fn db2_rollback_from_every_point_before_the_pivot() {
     for case in all() {
         rollbacks(&case, every(13));
+    }
+}
+
+#[test]
+fn db2_an_interrupted_rollback_ends() {
+    for case in all() {
+        rollbacks_interrupted(&case, every(7));
     }
 }
 

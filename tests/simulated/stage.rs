@@ -1,6 +1,7 @@
 //! One history: a world, a fate, programs that follow each other until the run has ended.
 
 use std::{
+    collections::BTreeSet,
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -15,7 +16,7 @@ use hamn::{
     journal::{MemoryStore, Store, StoreError},
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
-use journal_schema::{Digest, Operator, Payload, Record, RunId, RunState};
+use journal_schema::{Digest, Operator, Payload, Record, RunId, RunState, Token};
 use lab::sim::{Strike, World};
 use workflows::{Request, Workflow, model::NodeId, model::Pair};
 
@@ -140,6 +141,8 @@ pub(crate) struct Stage {
     pub(crate) decisions: Vec<Payload>,
     /// Who is asked.
     pub(crate) asker: Arc<dyn Asker>,
+    /// Jobs whose intent was found in the journal.
+    intended: Arc<Mutex<BTreeSet<Token>>>,
     /// Called after every remote call.
     pub(crate) meddle: Arc<dyn Fn(&mut Scene) + Send + Sync>,
     pair: Arc<Pair>,
@@ -166,6 +169,7 @@ impl Stage {
             violations: Arc::default(),
             decisions: Vec::new(),
             asker: Arc::new(Careful::default()),
+            intended: Arc::default(),
             meddle: Arc::new(|_| {}),
             pair,
             workflow,
@@ -176,7 +180,8 @@ impl Stage {
     /// A program from its start to its end; `None`: it died.
     pub(crate) fn program(&self, what: Do) -> Option<Ending> {
         let life = Life::default();
-        let (violations, meddle) = (self.violations.clone(), self.meddle.clone());
+        let (violations, meddle, store) = (self.violations.clone(), self.meddle.clone(), self.store.clone());
+        let intended = self.intended.clone();
         let remote = Simulated::new(
             self.scene.clone(),
             life.clone(),
@@ -186,6 +191,16 @@ impl Stage {
             "admin",
             Box::new(move |scene| {
                 meddle(scene);
+                // Invariant 8, at the very moment: a later program would write the missing intent under the same token.
+                let mut intended = intended.lock().unwrap();
+                for token in scene.jobs.ended().filter(|token| !intended.contains(*token)).cloned().collect::<Vec<_>>()
+                {
+                    let of = |r: &Record| matches!(&r.payload, Payload::Intent { token: of, .. } if *of == token);
+                    if !store.has(RUN, of) {
+                        violations.lock().unwrap().push(format!("8: {token} ran before its intent was written"));
+                    }
+                    intended.insert(token);
+                }
                 let found = scene.world.violations();
                 if !found.is_empty() {
                     violations.lock().unwrap().extend(found.iter().map(|v| format!("{v:?}")));

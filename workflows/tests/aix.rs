@@ -120,7 +120,8 @@ fn t05_t68_the_address_never_outlives_a_boot() {
     assert_eq!(give.place, Place::Node(NodeId::A));
     assert_eq!(give.script.listing(), "chdev -l en1 -a 'state=detach'\n");
     let back = give.undo.unwrap().script.listing();
-    assert!(back.contains("-a 9.114.47.103") && back.ends_with("chdev -l en1 -a 'state=detach' -P\n"), "{back}");
+    assert!(back.contains("take-back") && back.contains("-a 9.114.47.103"), "{back}");
+    assert!(back.contains("known-hosts.back (mode 600)") && back.contains("rm -f"), "{back}");
     let standby = aix::take_standby(&desk.context());
     assert_eq!((standby[0].place, standby[1].place), (Place::Node(NodeId::B), Place::Node(NodeId::A)));
     assert!(standby[1].script.listing().contains("-h aixmn2 -a 9.114.47.104"), "{}", standby[1].script.listing());
@@ -206,6 +207,32 @@ fn t13_the_probe_without_arping() {
     let announce = vocabulary_aix::announce(&service, 1);
     assert_eq!(shell(&announce, &[("arp", &table(gateway)), ("ping", "exit 0")]).0, 0);
     assert_eq!(shell(&announce, &[("arp", &table("")), ("ping", "exit 1")]).0, 1);
+}
+
+/// A machine without an address cannot ask: the other one is asked, and nothing is taken unless it hears nobody.
+#[test]
+fn t13_an_address_is_taken_back_when_the_other_machine_hears_nobody() {
+    let pair = example::procedure();
+    let service = &pair.service;
+    let mut back = vocabulary_aix::take_back(service, "en1", "aixmn1", "9.114.47.103", "/tmp/known", &pair.nodes[1]);
+    for word in &mut back.argv {
+        *word = word.replace("/usr/sbin/mktcpip", "mktcpip");
+    }
+    let bare = format!("cat <<'E'\n{}E", IFCONFIG.replace("9.114.47.104", "9.114.47.1"));
+    let (take, boot) = ("echo took $4", "echo at boot: $4 $5");
+    let run = |ifconfig: &str, ssh: &str| {
+        shell(&back, &[("ifconfig", ifconfig), ("ssh", ssh), ("mktcpip", take), ("chdev", boot)])
+    };
+    assert_eq!(run(&bare, "echo silence"), (0, "took 9.114.47.103\nat boot: state=detach -P\n".into()));
+    assert_eq!(run(&bare.replace("9.114.47.1 ", "9.114.47.103 "), "echo no; exit 1"), (0, "held\n".into()));
+    assert_eq!(run(&bare, "echo answered 0:11:25:a5:1b:c2; exit 1"), (1, "answered 0:11:25:a5:1b:c2\n".into()));
+    assert_eq!(run(&bare, "echo own"), (1, "own\n".into()));
+    assert_eq!(run(&bare, "echo deaf; exit 2"), (2, "deaf\n".into()));
+    assert_eq!(run(&bare, "exit 255"), (2, "nobody could be asked\n".into()));
+    // The question is the usual one, the key the pinned one; the second address is tried when the first does not answer.
+    let asked = "case \"$*\" in *'UserKnownHostsFile=/tmp/known'*'HostKeyAlias=mn-b'*'root@10.2.47.104 sh -c '*'arp-probe 9.114.47.103 9.114.47.126') \
+         echo silence;; *) exit 255;; esac";
+    assert_eq!(run(&bare, asked).0, 0);
 }
 
 #[test]

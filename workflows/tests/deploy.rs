@@ -275,7 +275,10 @@ fn resources_are_made_from_their_locations_side_by_side() {
         text.contains("m_mkspot -o -a 'server=master' -a 'location=/install/nim/spot' -a 'source=no' 610SNimage"),
         "{text}"
     );
-    assert!(text.lines().last().unwrap().starts_with("/usr/sbin/nim -Fo check 610SNimage"), "{text}");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[2].starts_with("/usr/sbin/nim -Fo check 610SNimage") && lines[3].starts_with("lsnim -l"), "{text}");
+    let item = spot.opens.as_ref().unwrap();
+    assert!(item.command.contains("nim -Fo check 610SNimage") && !item.command.contains("lsnim"), "{}", item.command);
     assert_eq!(spot.timeout_s, 3_600 * 2 + 20 + 20 + 15);
     let source = find(steps.clone(), "nim.lpp-source.610snimage-lpp-source");
     assert!(source.script.listing().contains("/usr/sbin/nim -Fo define -t lpp_source -a 'server=master'"));
@@ -338,7 +341,19 @@ fn a_spot_is_good_when_its_check_says_so() {
         "",
         "0042-001 nim: processing error encountered on \"master\":\n   0042-175 m_chkspot: unexpected result\n",
     );
-    is(&done(&step, &machine.says("nim -Fo check", broken)), Verdict::Failed, "nim -Fo check exited 175");
+    is(&done(&step, &machine.clone().says("nim -Fo check", broken)), Verdict::Failed, "nim -Fo check exited 175");
+    let unready =
+        object("61cosi", "spot", "/install/nim/spot/61cosi/usr").replace("ready for use", "unavailable for use");
+    is(&done(&step, &machine.says("lsnim -l", ok(&unready))), Verdict::Failed, "61cosi is unavailable for use");
+}
+
+/// Ready by `lsnim` a SPOT is from its definition on: a check that a reboot cut off would be skipped by a look at that.
+#[test]
+fn a_spot_is_checked_whatever_is_seen_of_it() {
+    let step = provided("nim.spot.61cosi");
+    assert!(step.probe.is_empty() && !step.look_first && step.retries > 0, "{step:?}");
+    let other = provided("nim.bosinst-data.610snimage-bosinst-data");
+    assert!(!other.probe.is_empty() && other.look_first, "what is defined is seen by a look");
 }
 
 /// Resources that the last sync did not see, images without resources, files of Linux images: said, each with its next command.

@@ -1,4 +1,26 @@
 //! The watch over the true world: the invariants, the effects that happened, what was not understood.
+//!
+//! Where each invariant of the design is asserted (*event*: when it happens in the world, asked for by [`World::violations`] after every
+//! remote call of a history; *end*: [`World::violations_at_end`]; *campaign*: by the journal of a history, `tests/simulated`):
+//!
+//! 1. at most one holder — event: [`World::violations`], the true world after every call. That what is not known counts as holding is
+//!    judged by pure functions, on captured outputs (`workflows/tests`).
+//! 2. proof before promotion — event: `check_promotion`; campaign: the proof is in the run's own journal before the intent (`promises`).
+//! 3. the address after silence, announced — event: `check_address`; end: no holder that was not announced.
+//! 4. the epoch — event: `charge` (no job of a lower epoch writes), `check_epoch` (raised before the service moves), `check_promotion` (and
+//!    before the next promotion); end: the last promotion raised it.
+//! 5. nothing over a primary or an unknown role — event: `check_restore`, by the world's truth and by what the same job heard of the role;
+//!    campaign: by what was in the journal before the intent.
+//! 6. no armed job — event: `check_promotion`; campaign: by the last listing in the journal.
+//! 7. xcatd on the right database — event: `check_xcatd`; dhcpd beside another is invariant 1.
+//! 8. intent before effect — campaign: every job that ran has its intent; hamn dies before and after every commit and every call, and each
+//!    history has the end of the uninterrupted one or says where it stopped.
+//! 9. loss before consent — campaign: something was said of the loss before the intent of a promotion that may lose; no history loses more.
+//! 10. temporary changes are items — campaign: lines commented out have an item; no history of a run has fewer items than the
+//!     uninterrupted one.
+//! 11. no compute node is touched — event: `check_boot`, a foreign machine's power (`fence`); a command that could power a node is not in the
+//!     vocabulary, exits 127 and is a complaint, which fails a history.
+//! 12. a dry run writes nothing — event: `charge` while [`World::dry_run`] is on; campaign: the look of every case.
 
 use std::collections::BTreeMap;
 
@@ -173,7 +195,10 @@ impl World {
         if let Some(before) = self.watch.raise_due
             && self.epoch(before) <= self.watch.epoch_floor
         {
-            self.violation(4, &format!("{letter} was promoted before the promotion of {} raised the epoch", before.letter()));
+            self.violation(
+                4,
+                &format!("{letter} was promoted before the promotion of {} raised the epoch", before.letter()),
+            );
         }
         self.settle_epoch();
         self.watch.raise_due = Some(id);

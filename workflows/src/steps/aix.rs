@@ -166,8 +166,7 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
 pub(crate) fn back(ctx: &Context<'_>) -> Script {
     let (service, node, asked) = (&ctx.pair.service, ctx.other(), ctx.target());
     let path = vocabulary::node_file(ctx.pair, "known-hosts.back");
-    let keys =
-        Action::WriteFile { path: path.clone(), mode: 0o600, content: vocabulary::transfer::known_hosts(asked) };
+    let keys = Action::WriteFile { path: path.clone(), mode: 0o600, content: vocabulary::transfer::known_hosts(asked) };
     let again = aix::take_back(service, &node.interface, &service.host_name, &service.address, &path, asked);
     Script::new().try_(keys).look(again).look(vocabulary::remove(&path))
 }

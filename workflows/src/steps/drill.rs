@@ -216,7 +216,7 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
         });
         Step { stage: 1, judge_probe, ..step }
     });
-    claim::release_both(ctx).into_iter().chain(serves).chain(fit(pair.collect())).collect()
+    fit(claim::release_both(ctx).into_iter().chain(serves).chain(pair).collect())
 }
 
 fn shown(ctx: &Context<'_>, node: &Node, name: &str) -> Script {

@@ -98,3 +98,74 @@ fn names_addresses_and_files_of_the_machine_are_those_that_db2_sees() {
     assert!(on(&mut world, A, vocabulary::hadr(&config)).stdout.contains("Primary Peer"));
     assert_eq!(world.complaints(), [""; 0]);
 }
+
+/// Invariant 5: a restore is one over a machine whose role the same job has just heard, and found to be none of a primary's.
+#[test]
+fn a_restore_without_a_look_at_the_role_is_seen() {
+    let restore = |world: &mut World, looks: &[&str], job_between: bool| {
+        let config = world.pair().db2().clone();
+        for permitted in looks {
+            on(world, B, vocabulary::role_is(&config, &[permitted]));
+        }
+        if job_between {
+            world.begin_job(workflows::Place::Node(B), 0);
+        }
+        db2(world, B, "RESTORE DB XCATDB FROM /nowhere TAKEN AT 20260101000000");
+        super::broken(world)
+    };
+    let world = World::healthy(&pair());
+    assert_eq!(restore(&mut world.clone(), &["STANDBY"], false), [0; 0], "the standby's role was heard");
+    assert_eq!(restore(&mut world.clone(), &[], false), [5], "nobody asked");
+    assert_eq!(restore(&mut world.clone(), &["STANDBY"], true), [5], "another job asked");
+    let mut silent = world.clone();
+    silent.fail_next("GET DB CFG", 4);
+    assert_eq!(restore(&mut silent, &["STANDBY"], false), [5], "unknown is not a role");
+}
+
+/// Invariant 4: also where a run goes over and back.
+#[test]
+fn each_of_two_promotions_raises_the_epoch() {
+    let over = |world: &mut World, id: NodeId| {
+        assert!(db2(world, id, "TAKEOVER HADR ON DB XCATDB").starts_with("0 "));
+        world.advance(20_000);
+    };
+    let mut world = World::healthy(&pair());
+    for id in NodeId::BOTH {
+        // What is armed there is another invariant's.
+        for path in ["/var/spool/cron/crontabs/root", "/var/spool/cron/crontabs/postgres"] {
+            world.remove_file(id, path);
+        }
+    }
+    over(&mut world, B);
+    assert_eq!(super::broken(&mut world), [0; 0]);
+    let mut hasty = world.clone();
+    over(&mut hasty, A);
+    assert_eq!(super::broken(&mut hasty), [4], "the first was not followed by a new epoch");
+    let path = workflows::vocabulary::epoch_path(world.pair());
+    for id in NodeId::BOTH {
+        world.put_file(id, &path, "1\n");
+    }
+    over(&mut world, A);
+    assert_eq!(super::broken(&mut world), [0; 0]);
+    let late: Vec<u8> = world.violations_at_end().into_iter().map(|v| v.invariant).collect();
+    assert_eq!(late, [4], "the second was not");
+}
+
+/// Invariant 11: nobody's next boot is set that was not set before.
+#[test]
+fn t60_a_node_that_was_not_being_installed_is_left_alone() {
+    let mut world = World::healthy(&crate::sample::procedure());
+    let set = |world: &mut World| {
+        on(world, B, Command::new(["/opt/xcat/bin/nimnodeset", "-i", "610image", "cn01"]));
+        super::broken(world)
+    };
+    assert_eq!(set(&mut world), [11]);
+    let machine = crate::nim::Object {
+        name: "cn01".into(),
+        class: "machines".into(),
+        kind: "standalone".into(),
+        attributes: vec![("Cstate".into(), "BOS installation has been enabled".into())],
+    };
+    world.nim_mut(A).unwrap().objects.push(machine);
+    assert_eq!(set(&mut world), [0; 0]);
+}
