@@ -44,19 +44,18 @@ impl Drive<'_> {
 
     /// Undoes one step, if this run may have done it.
     async fn undo(&self, step: &Step) -> Result<(), Halt> {
-        let Some(undo) = &step.undo else { return Ok(()) };
         let (ours, undone) = self.ledger.read(|v| {
             let state = v.state.steps.get(&step.id);
             let ours = state.is_some_and(|s| s.last_attempt(Direction::Forward) > Attempt(0));
             (ours, state.is_some_and(|s| matches!(s.status, StepStatus::Undone)))
         });
-        if undone && let Some(item) = &step.opens {
-            // The program may have died between the outcome and this.
-            self.close_item(&item.id, "undone").await?;
-        }
-        if !ours || undone {
-            return Ok(());
-        }
+        let Some(undo) = step.undo.as_ref().filter(|_| ours && !undone) else {
+            // Nothing of it is left: it was so before, or did not happen, or the program died when it had been undone.
+            return match &step.opens {
+                Some(item) => self.close_item(&item.id, "the run is undone").await,
+                None => Ok(()),
+            };
+        };
         let mut tried = None;
         for _ in 0..TRIES {
             let now = match self.unsettled(step, Direction::Undo) {

@@ -528,7 +528,8 @@ pub(crate) fn rollbacks(case: &Case, nth: usize) {
 }
 
 /// Before the pivot, something happens to the way back itself: every mishap at every call of it, of these every `nth`. When what happened is
-/// over, `hamn rollback` again comes to the end; and what it says until then names that command.
+/// over, `hamn rollback` again comes to the end; and what it says until then names that command. A machine that was rebooted when it had
+/// got something back that no boot restores (the service address) must be made whole by somebody first.
 pub(crate) fn rollbacks_interrupted(case: &Case, nth: usize) {
     let reference = reference(case);
     // The last record at which the way back is open.
@@ -549,8 +550,13 @@ pub(crate) fn rollbacks_interrupted(case: &Case, nth: usize) {
         whole.scene.lock().unwrap().world.strike_in(0, Strike::Link { cut: false });
     }
     assert_eq!(whole.program(Do::Rollback), Some(Ending::RolledBack), "{}", case.name);
-    let expected = matters(healed(&mut whole.scene.lock().unwrap().world));
-    let (calls, mut histories, mut stuck) = (whole.calls.load(Ordering::Relaxed), 0, 0);
+    let whole_again = |world: &mut World| {
+        world.heal(NodeId::B);
+        matters(healed(world))
+    };
+    let expected = whole_again(&mut whole.scene.lock().unwrap().world);
+    let calls = whole.calls.load(Ordering::Relaxed);
+    let (mut histories, mut stuck, mut rebooted) = (0, 0, 0);
     for at in (begin..calls).step_by(nth) {
         for mishap in MISHAPS {
             let stage = turned(Script { commits: commits.clone(), calls: vec![(at, mishap)], ..Script::default() });
@@ -566,13 +572,18 @@ pub(crate) fn rollbacks_interrupted(case: &Case, nth: usize) {
                 if matches!(end, Some(Ending::RolledBack)) {
                     break;
                 }
+                if matches!((&end, mishap), (Some(Ending::Stuck { .. }), Mishap::RebootAfter(_))) {
+                    // What was given back to a machine before it was rebooted, its boot took away again: somebody makes it whole.
+                    rebooted += 1;
+                    whole_again(&mut stage.scene.lock().unwrap().world);
+                }
                 // Both commands go on with a way back.
                 end = stage.program(if again % 2 == 0 { Do::Rollback } else { Do::Resume });
             }
             let story = story(&stage.records());
             assert_eq!(end, Some(Ending::RolledBack), "{}: call {at}: {mishap:?}\n{story}", case.name);
             assert_eq!(stage.items(), BTreeSet::new(), "{}: call {at}: {mishap:?}\n{story}", case.name);
-            let found = matters(healed(&mut stage.scene.lock().unwrap().world));
+            let found = whole_again(&mut stage.scene.lock().unwrap().world);
             let differs = difference(&expected, &found);
             assert!(expected == found, "{}: call {at}: {mishap:?}: {differs}\n{story}", case.name);
             let violations = stage.violations.lock().unwrap();
@@ -580,7 +591,10 @@ pub(crate) fn rollbacks_interrupted(case: &Case, nth: usize) {
             histories += 1;
         }
     }
-    println!("{}: {histories} rollbacks interrupted, {stuck} stuck for a while, all end", case.name);
+    println!(
+        "{}: {histories} rollbacks interrupted, {stuck} times stuck, {rebooted} until a machine was whole again; all end",
+        case.name
+    );
 }
 
 #[test]

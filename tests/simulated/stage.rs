@@ -182,6 +182,10 @@ impl Stage {
         let life = Life::default();
         let (violations, meddle, store) = (self.violations.clone(), self.meddle.clone(), self.store.clone());
         let intended = self.intended.clone();
+        if what == Do::Start {
+            // What ran in this world before is of an earlier run, with a journal of its own.
+            intended.lock().unwrap().extend(self.scene.lock().unwrap().jobs.ended().cloned());
+        }
         let remote = Simulated::new(
             self.scene.clone(),
             life.clone(),

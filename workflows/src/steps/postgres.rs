@@ -324,7 +324,8 @@ const MARK: &str = "written by hamn";
 pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
     let pg = ctx.pair.postgres();
     let name = ctx.other().name.clone();
-    let start = Script::new().look(vocabulary::control(&pg.control, "start"));
+    // A machine that was rebooted since has started it by itself, as the standby of nobody: what kept it from being writable is gone by now.
+    let start = Script::new().look(vocabulary::control(&pg.control, "restart"));
     let back = undo(start, look(ask_role(pg)), {
         let name = name.clone();
         judge(move |output: &Output| {
