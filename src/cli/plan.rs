@@ -16,8 +16,11 @@ pub struct PlanArgs {
     #[arg(long, value_name = "NODE")]
     pub target: Option<String>,
     /// Titles of the steps without their commands
-    #[arg(long, conflicts_with = "scripts")]
+    #[arg(long, conflicts_with_all = ["scripts", "verbose"])]
     pub brief: bool,
+    /// Every word of every command, shell helpers in place
+    #[arg(long, conflicts_with = "scripts")]
+    pub verbose: bool,
     /// The exact shell text of every step in place of a line an action
     #[arg(long)]
     pub scripts: bool,
@@ -43,10 +46,11 @@ pub(super) fn call(globals: &Globals, args: &PlanArgs) -> Outcome {
         out::json(&value)?;
         return Ok(Exit::Done);
     }
-    let commands = match (args.brief, args.scripts) {
-        (true, _) => Commands::None,
-        (_, true) => Commands::Rendered,
-        _ => Commands::Listing,
+    let commands = match (args.brief, args.scripts, args.verbose) {
+        (true, ..) => Commands::None,
+        (_, true, _) => Commands::Rendered,
+        (.., true) => Commands::Listing,
+        _ => Commands::Short,
     };
     out::print(&report::plan(&plan, commands, false, out::colour()))?;
     out::note(&format!(

@@ -20,6 +20,10 @@ fn setting(node: &str, name: &str, value: &str) -> Fact {
     Fact::Setting { node: node.into(), name: name.into(), value: value.into() }
 }
 
+fn bears(node: &str, holds: Tri) -> Fact {
+    Fact::HoldsAddress { node: node.into(), address: "9.114.47.103".into(), holds }
+}
+
 /// mn-a is in service and gives its database to mn-b.
 fn desk() -> Desk {
     let mut desk = Desk { pair: example::procedure(), ..Desk::new() };
@@ -46,6 +50,7 @@ fn informed() -> Desk {
         desk.learn(&[
             service("xcatd", if node == "mn-a" { Tri::Yes } else { Tri::No }),
             Fact::Epoch { node: node.into(), epoch: 1 },
+            bears(node, if node == "mn-a" { Tri::Yes } else { Tri::No }),
         ]);
     }
     let image = Fact::BackupImage {
@@ -142,6 +147,18 @@ fn t11_t45_nothing_but_a_standard_a_standby_or_nothing_is_overwritten() {
     let mut standby = informed();
     standby.learn(&[setting("mn-a", "HADR database role", "STANDBY")]);
     is(&role(&steps::weigh(&standby.context())[0], ok("absent\n")), Verdict::Failed, "only one that is in service");
+
+    // After a takeover that dissolved the pair the copy in service is STANDARD, and the dead one's still PRIMARY.
+    let mut old = informed();
+    old.learn(&[setting("mn-a", "HADR database role", "PRIMARY"), Fact::Epoch { node: "mn-b".into(), epoch: 2 }]);
+    let turned = role(&steps::weigh(&old.context())[0], ok("STANDARD\n"));
+    is(&turned, Verdict::Failed, "mn-b took over from it, and has what came after");
+    is(&turned, Verdict::Failed, "hamn run setup --target mn-b");
+    let mut named = informed();
+    named.learn(&[bears("mn-b", Tri::Yes)]);
+    is(&role(&steps::weigh(&named.context())[0], ok("STANDARD\n")), Verdict::Failed, "mn-b bears the service address");
+    named.learn(&[bears("mn-b", Tri::Unknown)]);
+    is(&role(&steps::weigh(&named.context())[0], ok("STANDARD\n")), Verdict::Unknown, "was not seen");
 
     // In the same job as the restore, in this order, each stopping the rest.
     let restore = seed::restore(&desk.context(), NodeId::B, "seed.restore").remove(0);

@@ -5,6 +5,7 @@ use journal_schema::{Fact, HadrRole, Tri};
 
 use super::{Batch, aix, assess, fit, idempotent, judge, look, read, roles, service_nodes, undo, xcat};
 use crate::{
+    Known,
     db2::{
         message::{Said, said},
         read::{Config, Instance, alternate_server, config, group, instance, level},
@@ -180,6 +181,7 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     let (here, there) = (ctx.target().name.clone(), ctx.other().name.clone());
     let setting = |node: &str, name| ctx.known.setting(node, name).unwrap_or_default().to_owned();
     let (versions, own_role) = ([setting(&here, VERSION), setting(&there, VERSION)], setting(&here, ROLE));
+    let (known, address) = (ctx.known.clone(), ctx.pair.service.address.clone());
     let probe = look(db2::role_is(ctx.pair.db2(), &["STANDARD", "STANDBY", "absent"]));
     let title = format!("the database of {there} may be overwritten with that of {here}");
     let judge = judge(move |output: &Output| {
@@ -187,6 +189,9 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
             let why =
                 format!("DB2 is {:?} on {here} and {:?} on {there}: they must be the same", versions[0], versions[1]);
             return Judgement::failed(why, Vec::new());
+        }
+        if let Some(in_service) = not_to_be_overwritten(&known, &here, &there, &address) {
+            return in_service;
         }
         if !["STANDARD", "PRIMARY"].contains(&own_role.as_str()) {
             let why = format!(
@@ -213,7 +218,31 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
         }
     });
     let place = Place::Node(standby(ctx));
-    fit(vec![Step { retries: 1, traps: &[11, 45, 78], ..Step::observe("setup.weigh", title, place, probe, judge) }])
+    fit(vec![Step { retries: 1, traps: &[11, 24, 45, 78], ..Step::observe("setup.weigh", title, place, probe, judge) }])
+}
+
+/// The machine in service is never the one that is overwritten, whichever of them was named as the primary. Its database may well be
+/// outside HADR: after a takeover that dissolved the pair it is STANDARD, and the dead one's is still PRIMARY.
+fn not_to_be_overwritten(known: &Known, here: &str, there: &str, address: &str) -> Option<Judgement> {
+    let turn = format!("{there} is in service, not {here}: hamn run setup --target {there}");
+    match (known.epoch(here), known.epoch(there)) {
+        (Some(h), Some(t)) if t > h => {
+            let why = format!(
+                "{there} is at epoch {t} and {here} at {h}: {there} took over from it, and has what came after; {turn}"
+            );
+            return Some(Judgement::failed(why, Vec::new()));
+        }
+        (Some(_), Some(_)) => {}
+        _ => return Some(Judgement::unknown("the epochs of both are not known".to_owned(), Vec::new())),
+    }
+    match known.holds(there, address) {
+        Tri::No => None,
+        Tri::Yes => Some(Judgement::failed(format!("{there} bears the service address {address}; {turn}"), Vec::new())),
+        Tri::Unknown => {
+            let why = format!("whether {there} bears the service address {address} was not seen");
+            Some(Judgement::unknown(why, Vec::new()))
+        }
+    }
 }
 
 fn known_hosts_path(ctx: &Context<'_>) -> String {
@@ -558,7 +587,10 @@ pub fn serve(ctx: &Context<'_>) -> Vec<Step> {
         vec![Step { section: "5.1.9 primary step 1", ..xcat::restart_xcatd(ctx, primary(ctx), "serve.xcatd") }];
     steps.extend(service_nodes::restart(ctx).into_iter().map(|s| Step { stage: 1, ..s }));
     if ctx.target().platform == Platform::Aix && ctx.pair.service.standby_address.is_some() {
-        steps.push(Step { undo: None, ..aix::guard_boot(ctx, primary(ctx), "serve.boot-guard") });
+        steps.push(Step {
+            undo: None,
+            ..aix::guard_boot(ctx, primary(ctx), aix::Guarded::InService, "serve.boot-guard")
+        });
     }
     fit(steps)
 }
