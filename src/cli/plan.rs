@@ -16,12 +16,9 @@ pub struct PlanArgs {
     #[arg(long, value_name = "NODE")]
     pub target: Option<String>,
     /// Titles of the steps without their commands
-    #[arg(long, conflicts_with_all = ["scripts", "verbose"])]
-    pub brief: bool,
-    /// Every word of every command, shell helpers in place
     #[arg(long, conflicts_with = "scripts")]
-    pub verbose: bool,
-    /// The exact shell text of every step in place of a line an action
+    pub brief: bool,
+    /// The exact shell text of every step (--verbose: every word of every command, shell helpers in place)
     #[arg(long)]
     pub scripts: bool,
 }
@@ -46,7 +43,7 @@ pub(super) fn call(globals: &Globals, args: &PlanArgs) -> Outcome {
         out::json(&value)?;
         return Ok(Exit::Done);
     }
-    let commands = match (args.brief, args.scripts, args.verbose) {
+    let commands = match (args.brief, args.scripts, globals.verbose > 0) {
         (true, ..) => Commands::None,
         (_, true, _) => Commands::Rendered,
         (.., true) => Commands::Listing,

@@ -260,6 +260,7 @@ fn t46_the_log_is_kept_by_the_parameter_of_the_version() {
         back.contains("LOGRETAIN OFF") && back.contains("TRACKMOD OFF") && back.contains("INDEXREC SYSTEM;"),
         "{back}"
     );
+    assert!(steps[0].opens.as_ref().unwrap().text.contains("nobody takes old ones away") && steps[1].opens.is_none());
     desk.learn(&[setting("mn-a", "version", "10.5.0.8"), setting("mn-b", "version", "10.5.0.8")]);
     let text = steps::configure(&desk.context())[0].script.listing();
     assert!(text.contains("LOGARCHMETH1 LOGRETAIN") && !text.contains("USING LOGRETAIN"), "{text}");
@@ -268,6 +269,28 @@ fn t46_the_log_is_kept_by_the_parameter_of_the_version() {
     assert!(!text.contains("LOGARCHMETH1"), "an archive that is there is left alone: {text}");
     desk.learn(&[setting("mn-b", "HADR database role", "absent")]);
     assert_eq!(steps::configure(&desk.context()).len(), 1, "there is nothing to configure yet");
+}
+
+/// The changed log parameter puts the database in service into *backup pending*: what is undone must let xcatd in again.
+#[test]
+fn t46_a_rollback_leaves_no_backup_pending() {
+    let desk = informed();
+    let steps = steps::configure(&desk.context());
+    let undo = steps[0].undo.as_ref().unwrap();
+    let lines = undo.script.listing();
+    let backup = lines.find("BACKUP DB XCATDB TO /var/lib/db2/backup").expect("an offline backup");
+    assert!(lines.find("LOGRETAIN OFF").unwrap() < backup, "{lines}");
+    assert!(!steps[1].undo.as_ref().unwrap().script.listing().contains("BACKUP"), "what is overwritten needs none");
+    let pending = |answer: &str| {
+        let config = configuration("STANDARD", &[]) + &format!(" Backup pending    = {answer}\n");
+        let done = group(&[("DB20000I", 0), ("DB20000I", 0), ("DB20000I", 0), ("DB20000I", 0)]);
+        let machine =
+            Machine::default().says("db2", done).says("directory", ok("")).says("GET DB CFG", group(&[(&config, 0)]));
+        (undo.judge)(&machine.answer(&undo.script.clone().followed_by(&undo.probe)))
+    };
+    is(&pending("NO"), Verdict::Succeeded, "the former parameters");
+    is(&pending("YES"), Verdict::Failed, "as xcatdb, while nobody is connected: db2 BACKUP DB XCATDB TO");
+    is(&pending("?"), Verdict::Unknown, "could not be seen");
 }
 
 #[test]

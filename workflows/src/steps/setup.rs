@@ -3,7 +3,11 @@
 
 use journal_schema::{Fact, HadrRole, Tri};
 
-use super::{Batch, aix, assess, fit, idempotent, judge, look, read, roles, service_nodes, undo, xcat};
+use super::{
+    Batch, aix, assess, fit, idempotent, judge,
+    logging::{log_parameter, parameters, pile_up, set_back},
+    look, read, roles, service_nodes, undo, xcat,
+};
 use crate::{
     Known,
     db2::{
@@ -22,8 +26,6 @@ use crate::{
 pub const VERSION: &str = "version";
 /// Setting: the role that the database keeps; `absent`: there is no database.
 pub const ROLE: &str = "HADR database role";
-/// Parameters that HADR wants, apart from its own and from how the log is kept.
-const PARAMETERS: [(&str, &str); 3] = [("TRACKMOD", "ON"), ("LOGINDEXBUILD", "ON"), ("INDEXREC", "RESTART")];
 /// Parameters that are remembered, to be put back.
 const REMEMBERED: [&str; 5] = ["LOGRETAIN", "LOGARCHMETH1", "TRACKMOD", "LOGINDEXBUILD", "INDEXREC"];
 
@@ -318,23 +320,6 @@ pub fn disconnect(ctx: &Context<'_>) -> Vec<Step> {
     fit(steps.into_iter().map(|step| Step { volatile: false, ..step }).collect())
 }
 
-/// How the log is kept so that nothing of it is overwritten: by parameter of the version, unless it is archived already.
-fn log_parameter(ctx: &Context<'_>, node: &Node) -> Option<(&'static str, &'static str)> {
-    let setting = |name| ctx.known.setting(&node.name, name);
-    let version = ctx.known.setting(&ctx.target().name, VERSION).unwrap_or("9.7");
-    let major: u32 = version.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(9);
-    let archives = setting("LOGARCHMETH1").is_some_and(|v| !v.is_empty() && v != "OFF");
-    match (archives, major >= 10) {
-        (true, _) => None,
-        (false, true) => Some(("LOGARCHMETH1", "LOGRETAIN")),
-        (false, false) => Some(("LOGRETAIN", "ON")),
-    }
-}
-
-fn parameters(ctx: &Context<'_>, node: &Node) -> Vec<(&'static str, &'static str)> {
-    log_parameter(ctx, node).into_iter().chain(PARAMETERS).collect()
-}
-
 /// 5.1.2, on both machines: the procedure's text leaves the second out.
 pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
     let on = |id: NodeId, step_id: &str| {
@@ -344,8 +329,11 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
         let former = REMEMBERED.iter().filter(|n| wanted.iter().any(|(w, _)| w == *n));
         let former: Vec<String> =
             former.filter_map(|n| ctx.known.setting(&node.name, n).map(|v| set(n, as_given(v)))).collect();
+        let kept = log_parameter(ctx, node).is_some();
         let back = if former.is_empty() {
             nothing_to_undo("what was there before is not known")
+        } else if kept && id == primary(ctx) {
+            set_back(db2_, former)
         } else {
             undo(
                 Script::new().look(db2::clp(db2_, former.clone())),
@@ -354,7 +342,8 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
             )
         };
         let step = set_parameters(ctx, id, step_id, wanted.iter().map(|(n, v)| set(n, v)).collect(), &wanted);
-        Step { undo: Some(back), traps: &[43, 46], section: "5.1.2", ..step }
+        let opens = (kept && id == primary(ctx)).then(|| pile_up(ctx));
+        Step { undo: Some(back), opens, traps: &[43, 46], section: "5.1.2", ..step }
     };
     let mut steps = vec![on(primary(ctx), "configure.target")];
     if ctx.known.setting(&ctx.other().name, ROLE) != Some("absent") {
@@ -415,7 +404,7 @@ fn set_parameters(
 }
 
 /// Each statement of the first call is done.
-fn all_done(count: usize, what: &'static str) -> Judge {
+pub(super) fn all_done(count: usize, what: &'static str) -> Judge {
     judge(move |output: &Output| {
         let all: Vec<Said> = group(output.at(0), count).iter().map(said).collect();
         match all.iter().find(|s| !s.done()) {
