@@ -150,7 +150,7 @@ impl World {
             ["sh", "-c", script] if *script == fixed.restore_processes => {
                 Some(Ran::ok(format!("{}\n", self.m(id).restores), 20))
             }
-            ["sh", "-c", script] if *script == fixed.crontabs => Some(self.crontabs(id)),
+            ["sh", "-c", script, _] if *script == fixed.crontabs => Some(self.crontabs(id)),
             ["sh", "-c", script, "processes", programs] if *script == fixed.helper_processes => {
                 let helper = helper(programs.split('|').next()?)?;
                 let running = self.m(id).helpers[super::machine::helper_index(helper)];

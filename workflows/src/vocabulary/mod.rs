@@ -3,6 +3,7 @@
 
 use crate::{
     model::{Fence, Node, Pair, Postgres, Xcat},
+    render::compact,
     script::{Command, StdinPart},
 };
 
@@ -185,11 +186,36 @@ pub fn restore_processes() -> Command {
     Command::new(["sh", "-c", "ps -e -o args= | grep -v grep | grep -c -E '(^|/)(pg_restore|restorexCATdb)' || :"])
 }
 
-/// Every line of every crontab as `PATH:LINE`, then a line `:end`: without it the listing is cut short. Exit 0 also when there is none.
+/// Every scheduled job as `HOLDER:LINE`, then a line `:end`: without it the listing is cut short. Exit 0 also when there is none.
+///
+/// The holder is a crontab (every line of it; SLES keeps them in `/var/spool/cron/tabs`), a script in `/etc/cron.daily` and its like (its
+/// lines that restore or copy), or the unit that a systemd timer starts (its `Exec…=` lines). Behind a line stand the lines that restore
+/// or copy in the scripts that it names, each as `:runs TEXT`.
 pub fn crontabs() -> Command {
-    const SCRIPT: &str = "for f in /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/*; do \
-         [ -f \"$f\" ] && awk '{ print FILENAME \":\" $0 }' \"$f\"; done; echo :end";
-    Command::new(["sh", "-c", SCRIPT])
+    Command::new(["sh", "-c", &compact(include_str!("../sh/schedules.sh")), SCHEDULES])
+}
+
+/// Name by which a listing of [`crontabs`] goes in a process table and in a plan.
+pub const SCHEDULES: &str = "schedules";
+
+/// The file that keeps a unit of systemd from being run, whoever starts it.
+pub fn unit_guard(unit: &str) -> String {
+    format!("/etc/systemd/system/{unit}.d/hamn.conf")
+}
+
+/// Has systemd read its files again; prints nothing.
+pub fn daemon_reload() -> Command {
+    Command::new(["systemctl", "daemon-reload"])
+}
+
+/// Stops a unit that is running just now.
+pub fn stop_unit(unit: &str) -> Command {
+    Command::new(["systemctl", "stop", unit]).timeout(60)
+}
+
+/// Takes from a script, or gives back, that it may be run.
+pub fn executable(path: &str, yes: bool) -> Command {
+    Command::new(["chmod", if yes { "a+x" } else { "a-x" }, path])
 }
 
 /// A network service that xCAT configures, whatever the distribution calls it.
