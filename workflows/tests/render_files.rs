@@ -343,3 +343,63 @@ fn t22_every_place_where_jobs_stand() {
         assert!(!String::from_utf8_lossy(&got.stdout).contains(":end"), "{shell}");
     });
 }
+
+/// What the look before a run says of this machine and of files as the distributions write them.
+#[test]
+fn t05_t78_the_look_before_a_run_in_each_shell() {
+    each(|shell, dir| {
+        let here = at(dir, "");
+        let here = here.trim_end_matches('/');
+        let configured = [
+            (
+                "etc/sysconfig/network-scripts/ifcfg-eth0",
+                "DNS1=10.77.0.10\nIPADDR=10.77.0.12\nGATEWAY=10.77.0.10\n",
+                false,
+            ),
+            ("etc/sysconfig/network-scripts/ifcfg-eth1", "NAME=eth1\nIPADDR1=\"10.77.0.10\"\n", true),
+            ("etc/sysconfig/network/ifcfg-eth2", "IPADDR='10.77.0.10/24'\n", true),
+            ("etc/sysconfig/network/ifcfg-eth3", "#IPADDR='10.77.0.10/24'\nIPADDR=10.77.0.101\n", false),
+            ("etc/NetworkManager/system-connections/bond0", "[ipv4]\naddress1=10.77.0.10/24,10.77.0.1\n", true),
+            (
+                "etc/NetworkManager/system-connections/bond1",
+                "[ipv4]\naddress1=110.77.0.10/24\ndns=10.77.0.10;\n",
+                false,
+            ),
+            (
+                "etc/network/interfaces",
+                "iface eth0 inet static\n    address 10.77.0.10\n    dns-nameservers 10.77.0.10\n",
+                true,
+            ),
+            ("etc/netplan/50.yaml", "    nameservers:\n      addresses: [10.77.0.10]\n", false),
+            ("etc/systemd/network/1.network", "Address=10.77.0.10/24\n", true),
+        ];
+        for (path, text, _) in &configured {
+            let path = dir.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+        }
+        let pair = workflows::example::practice();
+        let node = workflows::model::Node { interface: "lo".into(), ..pair.nodes[0].clone() };
+        let files = [at(dir, "etc/network/interfaces"), at(dir, "not there")];
+        let look = workflows::vocabulary::preflight(&pair, &node, &files, &["sh".into(), "/no/such".into()]);
+        let text = look.argv[2].replace("/etc/n", &format!("{here}/etc/n")).replace("/etc/s", &format!("{here}/etc/s"));
+        let text = text.replace("/etc/N", &format!("{here}/etc/N"));
+        let words: Vec<String> = look.argv[4..].iter().map(|w| format!("'{w}'")).collect();
+        let got = shells::sh_with(shell, &format!("set -- {}\n{text}", words.join(" ")), |c| c);
+        let out = String::from_utf8_lossy(&got.stdout).into_owned();
+        let lines: Vec<&str> = out.lines().collect();
+        for line in ["link lo", "carrier lo", "inet 127.0.0.1/8", "missing /no/such"] {
+            assert!(lines.contains(&line), "{shell}: {line}: {out}");
+        }
+        assert!(lines.contains(&&*format!("absent {}", at(dir, "not there"))), "{shell}: {out}");
+        assert!(
+            lines.iter().any(|l| l.starts_with("free ") && l.ends_with(&format!("{here}/etc/network"))),
+            "{shell}: {out}"
+        );
+        assert!(!out.contains("missing sh\n") && out.ends_with(":end\n"), "{shell}: {out}");
+        for (path, _, found) in configured {
+            let line = format!("persistent {here}/{path}");
+            assert_eq!(lines.contains(&&*line), found, "{shell}: {path}: {out}");
+        }
+    });
+}

@@ -23,6 +23,7 @@ pub mod fence;
 pub mod loss;
 pub mod nim;
 pub mod postgres;
+pub mod preflight;
 pub mod read;
 pub mod read_aix;
 pub mod roles;
