@@ -100,6 +100,11 @@ fn a_silent_device_is_not_waited_for_long() {
         })
     };
     assert_eq!(waits(&desk), [10, 10]);
+    // And no longer when it is to be fenced by it: once, where it was silent at the look.
+    let identity = step("failover", &desk, "fence.identity");
+    assert_eq!((identity.retries, identity.timeout_s), (0, 25));
+    desk.learn(&[Fact::Answers { node: "mn-a".into(), channel: Channel::Bmc, answer: Tri::Yes }]);
+    assert_eq!(step("failover", &desk, "fence.identity").retries, 1);
     if let Fence::Agent { options, .. } = &mut desk.pair.nodes[0].fence {
         options.push(("login_timeout".into(), "5".into()));
         options.push(("power_timeout".into(), "20".into()));

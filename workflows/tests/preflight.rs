@@ -19,8 +19,8 @@ fn healthy() -> Machine {
 }
 
 #[track_caller]
-fn refused(machine: Machine, why: &str) {
-    is(&looked(&step("failover", &Desk::new(), "preflight.target"), &machine), Verdict::Failed, why);
+fn refused(machine: &Machine, why: &str) {
+    is(&looked(&step("failover", &Desk::new(), "preflight.target"), machine), Verdict::Failed, why);
 }
 
 fn host(from: &str, to: &str) -> Machine {
@@ -42,15 +42,15 @@ fn a_healthy_standby_has_what_the_steps_need() {
 
 #[test]
 fn t78_what_is_missing_is_found_before_the_fence_and_not_behind_it() {
-    refused(host("uid 0", "uid 1000"), "root on mn-b is not root: set ssh_user");
-    refused(host(":end", "missing service\n:end"), "mn-b has no service: install it, or correct the path");
-    refused(host(":end", "foreign arping\n:end"), "not that of iputils");
-    refused(host(":end", "absent /etc/xcat/cfgloc\n:end"), "mn-b has no /etc/xcat/cfgloc");
-    refused(host(":end", "unwritable /etc/xcat/cfgloc\n:end"), "cannot be written");
-    refused(host("free 900000 /etc/xcat", "free 12 /var/lib"), "the disk of /var/lib on mn-b is full (12 KiB left)");
-    refused(host("link ens3\n", "").clone(), "mn-b has no interface ens3, it has ens4");
-    refused(host("carrier ens3\n", ""), "ens3 of mn-b has no carrier");
-    refused(host("inet 10.77.0.12/24", "inet 10.78.0.12/24"), "10.77.0.12 of mn-b is not on ens3");
+    refused(&host("uid 0", "uid 1000"), "root on mn-b is not root: set ssh_user");
+    refused(&host(":end", "missing service\n:end"), "mn-b has no service: install it, or correct the path");
+    refused(&host(":end", "foreign arping\n:end"), "not that of iputils");
+    refused(&host(":end", "absent /etc/xcat/cfgloc\n:end"), "mn-b has no /etc/xcat/cfgloc");
+    refused(&host(":end", "unwritable /etc/xcat/cfgloc\n:end"), "cannot be written");
+    refused(&host("free 900000 /etc/xcat", "free 12 /var/lib"), "the disk of /var/lib on mn-b is full (12 KiB left)");
+    refused(&host("link ens3\n", ""), "mn-b has no interface ens3, it has ens4");
+    refused(&host("carrier ens3\n", ""), "ens3 of mn-b has no carrier");
+    refused(&host("inet 10.77.0.12/24", "inet 10.78.0.12/24"), "10.77.0.12 of mn-b is not on ens3");
     // All at once: whoever repairs at night wants to know all of it.
     let both =
         looked(&step("failover", &Desk::new(), "preflight.target"), &host(":end", "missing arping\nmissing ip\n:end"));
@@ -60,20 +60,20 @@ fn t78_what_is_missing_is_found_before_the_fence_and_not_behind_it() {
 #[test]
 fn t05_a_server_that_heeds_no_standby_signal_is_refused() {
     for (version, said) in [("90224", "is 9.2:"), ("100023", "is 10.0:"), ("110022", "is 11.0:")] {
-        refused(healthy().says("server_version_num", ok(&format!("{version}\n"))), said);
+        refused(&healthy().says("server_version_num", ok(&format!("{version}\n"))), said);
     }
     let peer = ran(
         2,
         "",
         "psql: error: connection to server on socket failed: FATAL:  Peer authentication failed for user \"postgres\"\n",
     );
-    refused(healthy().says("server_version_num", peer), "Peer authentication failed");
+    refused(&healthy().says("server_version_num", peer), "Peer authentication failed");
     // standby.signal in a directory that is not the server's guards nothing, on either machine.
     let stale = CONTROL.replace("in archive recovery", "shut down");
-    refused(healthy().says("pg_controldata -D", ok(&stale)), "correct data_dir");
-    refused(healthy().says("pg_controldata -D", ok(&CONTROL.replace("7411", "7412"))), "correct data_dir");
+    refused(&healthy().says("pg_controldata -D", ok(&stale)), "correct data_dir");
+    refused(&healthy().says("pg_controldata -D", ok(&CONTROL.replace("7411", "7412"))), "correct data_dir");
     refused(
-        healthy().says("pg_controldata -D", ran(1, "", "pg_controldata: error: could not open file\n")),
+        &healthy().says("pg_controldata -D", ran(1, "", "pg_controldata: error: could not open file\n")),
         "no data directory",
     );
     let other = step("switchover", &Desk::new(), "preflight.other");
@@ -100,7 +100,7 @@ fn t05_an_address_that_comes_back_at_boot_is_told() {
 fn t49_the_server_s_own_files_are_the_ones_that_are_edited() {
     let pgdata = "/var/lib/pgsql/data/postgresql.conf|/var/lib/pgsql/data/pg_hba.conf|\n";
     refused(
-        healthy().says("config_file')", ok(pgdata)),
+        &healthy().says("config_file')", ok(pgdata)),
         "reads /var/lib/pgsql/data/pg_hba.conf, not /etc/postgresql/15/main/pg_hba.conf",
     );
 }
@@ -108,11 +108,11 @@ fn t49_the_server_s_own_files_are_the_ones_that_are_edited() {
 #[test]
 fn t35_a_cfgloc_that_leads_elsewhere_is_found_early() {
     refused(
-        healthy().says("s/|.*//p", ok("mysql:dbname=xcatdb;host=10.77.0.10\n")),
+        &healthy().says("s/|.*//p", ok("mysql:dbname=xcatdb;host=10.77.0.10\n")),
         "hamn needs Pg:dbname=xcatdb;host=",
     );
-    refused(healthy().says("s/|.*//p", ok("Pg:dbname=xcatdb\n")), "hamn needs Pg:dbname=xcatdb;host=");
-    refused(healthy().says("s/|.*//p", ok("Pg:dbname=other;host=10.77.0.10\n")), "leads to the database other");
+    refused(&healthy().says("s/|.*//p", ok("Pg:dbname=xcatdb\n")), "hamn needs Pg:dbname=xcatdb;host=");
+    refused(&healthy().says("s/|.*//p", ok("Pg:dbname=other;host=10.77.0.10\n")), "leads to the database other");
 }
 
 #[test]
