@@ -51,6 +51,25 @@ fn plans() {
     }
 }
 
+/// The short form leaves nothing unnamed: every shell text is a helper with a purpose, and what the procedure itself says is in a line of
+/// its own.
+#[test]
+fn every_shell_text_has_a_name_and_a_purpose() {
+    for (flavour, workflow) in all() {
+        let plan = Plan::new(&workflow, &informed(flavour, &workflow).context());
+        for step in plan.steps() {
+            let undo = step.undo.iter().flat_map(|u| [&u.effect, &u.probe]);
+            for line in [&step.effect, &step.probe].into_iter().chain(undo).flat_map(workflows::Script::summary) {
+                assert!(!line.contains("sh -c"), "{}: {line}", step.id);
+                assert!(flavour == Flavour::Postgres || line.len() < 260, "{}: {line}", step.id);
+            }
+        }
+        for helper in plan.helpers() {
+            assert!(!helper.purpose.is_empty() && !helper.text.is_empty(), "{helper:?}");
+        }
+    }
+}
+
 /// Before anything was looked at, the plan is dry and complete all the same.
 #[test]
 fn a_dry_plan() {

@@ -112,7 +112,7 @@ fn power_off(ctx: &Context<'_>) -> Vec<Step> {
     let mut steps = vec![Step { optional: true, ..deactivate }];
     if ctx.other().platform == Platform::Aix {
         // The ODM would give it the service address again when somebody switches it on.
-        let guard = aix::guard_boot(ctx, ctx.request.target.other(), "switch.guard-boot");
+        let guard = aix::guard_boot(ctx, ctx.request.target.other(), aix::Guarded::Replaced, "switch.guard-boot");
         steps.push(Step { optional: true, ..guard });
     }
     forward(fit(steps.into_iter().chain(off).collect()))

@@ -20,6 +20,7 @@ pub mod claim;
 pub mod drill;
 pub mod epoch;
 pub mod fence;
+pub mod logging;
 pub mod loss;
 pub mod nim;
 pub mod postgres;
