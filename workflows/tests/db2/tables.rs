@@ -343,9 +343,9 @@ fn t44_a_stale_host_name_is_named() {
     let up = workflows::db2::instance::up(&desk.context(), workflows::model::NodeId::B, "up");
     let state = |word: &str, exit| ran(exit, &format!("\nInstance  : xcatdb\nDB2 State : {word}\n"), "");
     let judged = |start, state| done(&up, &Machine::default().says("db2start", start).says("db2gcf -s", state));
-    let stale = "SQL6031N  Error in the db2nodes.cfg file at line number \"1\".  Reason code \"10\".\n";
+    let refused = "SQL6031N  Error in the db2nodes.cfg file at line number \"1\".  Reason code \"10\".\n";
     is(
-        &judged(ran(255, stale, ""), state("Operable", 1)),
+        &judged(ran(255, refused, ""), state("Operable", 1)),
         Verdict::Failed,
         "SQL6031N reason code 10: db2nodes.cfg has another host name",
     );
