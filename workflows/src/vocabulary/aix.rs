@@ -73,7 +73,7 @@ pub fn take_back(
 ) -> Command {
     const SCRIPT: &str = "d=$1 i=$2 q=$3 c=$4; shift 4; \
          if ifconfig -a | awk -v a=\"$d\" '$1 == \"inet\" && $2 == a { f = 1 } END { exit !f }'; then echo held; exit 0; fi; r=; \
-         for h; do r=$(ssh $o -p \"$p\" \"$u@$h\" \"$q\" </dev/null); \
+         for h in \"$@\"; do r=$(ssh $o -p \"$p\" \"$u@$h\" \"$q\" </dev/null); \
          case $r in silence) eval \"$c\" && chdev -l \"$i\" -a state=detach -P; exit;; answered*|own) echo \"$r\"; exit 1;; esac; done; \
          echo \"${r:-nobody could be asked}\"; exit 2";
     let again = mktcpip(service, interface, host_name, address);
