@@ -93,3 +93,29 @@ fn diagrams() {
         insta::assert_snapshot!(named("diagrams", flavour, workflow.name), all.join("\n"));
     }
 }
+
+/// What one workflow leaves open and another settles goes by one name (invariant 10).
+#[test]
+fn what_a_later_run_settles_is_opened_by_some_run() {
+    let opened: std::collections::BTreeSet<String> = all()
+        .flat_map(|(flavour, workflow)| {
+            let desk = informed(flavour, &workflow);
+            let plan = Plan::new(&workflow, &desk.context());
+            plan.steps().filter_map(|s| s.opens.as_ref()).map(|i| i.id.clone()).collect::<Vec<_>>()
+        })
+        .collect();
+    let mut settled = 0;
+    for (_, workflow) in all() {
+        for item in &workflow.settles {
+            assert!(
+                opened.contains(*item),
+                "{} settles {item}, which nobody opens; opened are {opened:#?}",
+                workflow.name
+            );
+            settled += 1;
+        }
+    }
+    assert!(settled > 20, "{settled}");
+    assert!(registry::settles("failback", "unprotected") && registry::settles("failback", "fenced"));
+    assert!(!registry::settles("drill", "unprotected") && !registry::settles("failback", "divergence"));
+}
