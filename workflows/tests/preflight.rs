@@ -147,6 +147,7 @@ fn t10_hamn_is_not_on_the_machine_that_it_powers_off() {
     let none =
         Machine::default().says("/etc/machine-id", ran(1, "", "cat: /etc/machine-id: No such file or directory\n"));
     is(&looked(&step, &none), Verdict::Succeeded, "stays on");
+    is(&looked(&step, &Machine::default()), Verdict::Unknown, "could not be seen");
 }
 
 /// A standby that is to wait for standbys when it is primary has none then: every commit would hang.
