@@ -129,7 +129,7 @@ fn knobs(world: &mut World, side: Side) -> &mut lab::db2::Knobs {
 /// What the cluster-facing interface of the old primary does at its next boot.
 pub(crate) fn at_boot(world: &mut World, state: &str) {
     let odm = world.odm_mut(NodeId::A).expect("AIX");
-    odm.interfaces.iter_mut().filter(|i| i.name == "en1").for_each(|i| i.state = state.to_owned());
+    odm.interfaces.iter_mut().filter(|i| i.name == "en1").for_each(|i| state.clone_into(&mut i.state));
 }
 
 fn promotions(world: &World) -> u32 {

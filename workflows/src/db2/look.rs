@@ -258,8 +258,8 @@ enum Need {
 /// One look at each machine, at the wire and at the fence device, side by side. `strict`: the other machine is needed, and in service.
 pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
     let (target, other) = (ctx.request.target, ctx.request.target.other());
-    let [of_target, of_other] = if strict { [Need::Machine, Need::Database] } else { [Need::Database, Need::Nothing] };
-    let on_other = look_at(ctx, other, "observe.other", of_other);
+    let [here, there] = if strict { [Need::Machine, Need::Database] } else { [Need::Database, Need::Nothing] };
+    let on_other = look_at(ctx, other, "observe.other", there);
     let on_other = if strict {
         on_other
     } else {
@@ -267,7 +267,7 @@ pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
         let silent = Judgement::succeeded(why, vec![aix::answers(ctx.other(), Tri::No)]);
         Step { unreachable: Some(silent), optional: true, retries: 0, ..on_other }
     };
-    let mut steps = vec![look_at(ctx, target, "observe.target", of_target), on_other];
+    let mut steps = vec![look_at(ctx, target, "observe.target", here), on_other];
     if ctx.target().platform == Platform::Aix {
         steps.push(aix::who_answers(ctx, "observe.address"));
         steps.extend(aix::seen_from_elsewhere(ctx, "", false));

@@ -98,7 +98,9 @@ impl Scales {
     /// What is known, with what was seen just now.
     fn fresh(&self, facts: &[Fact]) -> crate::Known {
         let mut known = self.known.clone();
-        facts.iter().for_each(|fact| known.learn(fact));
+        for fact in facts {
+            known.learn(fact);
+        }
         known
     }
 

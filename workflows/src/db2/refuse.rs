@@ -43,7 +43,7 @@ pub fn at_once(ctx: &Context<'_>, view: &View, fresh: &Known) -> Option<String> 
 /// Both are primaries. Who holds what, how far each has come, what a person can decide.
 fn split_brain(ctx: &Context<'_>, view: &View, fresh: &Known) -> String {
     let target = ctx.request.target;
-    let sides = [(target.other(), &view.other), (target, &view.target)];
+    let sides = [(target.other(), view.other), (target, view.target)];
     let seen = sides.map(|(id, side)| one_of_two(ctx, id, side, fresh)).join("; ");
     let mut text = format!(
         "both databases are PRIMARY, and hamn does not choose between them: what one has the other may lack. {seen}"
@@ -73,7 +73,7 @@ fn split_brain(ctx: &Context<'_>, view: &View, fresh: &Known) -> String {
     text
 }
 
-fn one_of_two(ctx: &Context<'_>, id: NodeId, side: &Side, fresh: &Known) -> String {
+fn one_of_two(ctx: &Context<'_>, id: NodeId, side: Side, fresh: &Known) -> String {
     let (name, address) = (&ctx.pair.node(id).name, &ctx.pair.service.address);
     let log = match fresh.log(name) {
         Some(Fact::LogPosition { written: Some(byte), .. }) => format!("has written its log to byte {byte}"),
@@ -87,7 +87,7 @@ fn one_of_two(ctx: &Context<'_>, id: NodeId, side: &Side, fresh: &Known) -> Stri
     let epoch = fresh.epoch(name).map_or("an unknown epoch".to_owned(), |epoch| format!("epoch {epoch}"));
     format!(
         "{name}: {}, {log}, {epoch}; holds {address}: {}; xcatd runs: {}",
-        look::describe(side),
+        look::describe(&side),
         word(fresh.holds(name, address), "yes", "no"),
         word(fresh.service(name, "xcatd").0, "yes", "no"),
     )
