@@ -10,7 +10,7 @@ use crate::{
         postgres::{self, Proof},
         schedules, verify, xcat,
     },
-    table::{Guard, Row, Workflow, row, states},
+    table::{Guard, PLACE, Row, Workflow, row, states},
 };
 
 states! {
@@ -59,5 +59,5 @@ const TABLE: &[Row<Failover>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the standby takes over from a machine that is dead, or is made so first";
-    Workflow::new("failover", about, TABLE, S::Requested, S::Done)
+    Workflow::new("failover", about, TABLE, S::Requested, S::Done).settles(PLACE)
 }

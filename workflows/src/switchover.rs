@@ -13,7 +13,7 @@ use crate::{
         postgres::{self, Proof},
         schedules, verify, xcat,
     },
-    table::{Guard, Row, Stake, Workflow, row, states},
+    table::{Guard, PLACE, Row, Stake, Workflow, row, states},
 };
 
 states! {
@@ -67,5 +67,5 @@ const TABLE: &[Row<Switchover>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the two machines change places in order; no acknowledged row is lost";
-    Workflow::new("switchover", about, TABLE, S::Requested, S::Done).stake(Stake::StepsDown)
+    Workflow::new("switchover", about, TABLE, S::Requested, S::Done).stake(Stake::StepsDown).settles(PLACE)
 }

@@ -171,6 +171,13 @@ impl World {
                 let stdout = if ready && !ran.hangs { "ready\n" } else { "" };
                 Some(Ran { exit: i32::from(!ready), stdout: stdout.to_owned(), stderr: String::new(), ..ran })
             }
+            ["sh", "-c", script, "is-machine", _, wanted]
+                if *script == vocabulary::transfer::is_machine(fixed.pair.node(id)).argv[2] =>
+            {
+                let own = &fixed.pair.node(id).machine_id;
+                let same = own.eq_ignore_ascii_case(wanted);
+                Some(Ran::ok(format!("{own}\n"), 10).exit(if same { 0 } else { 9 }))
+            }
             ["sed", "-n", "s/|.*//p", path] => Some(self.before_bar(id, path)),
             ["rm", "-f", "--", path] => {
                 if self.m_mut(id).files.remove(path) {

@@ -21,6 +21,7 @@ pub mod clocks;
 pub mod drill;
 pub mod epoch;
 pub mod fence;
+pub mod logging;
 pub mod loss;
 pub mod nim;
 pub mod postgres;

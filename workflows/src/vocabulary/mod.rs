@@ -175,9 +175,12 @@ pub fn at_boot(service: &str) -> Command {
     Command::new(["sh", "-c", SCRIPT, "at-boot", service])
 }
 
-/// Number of processes of xcatd (facts: they outlive `stop` for up to a second).
+/// Number of processes of xcatd (facts: they outlive `stop` for up to a second). By the titles that they give themselves; also by the
+/// program's path, because one that is just starting has no title yet, and not every system lets perl set one.
 pub fn xcatd_processes() -> Command {
-    Command::new(["sh", "-c", "ps -e -o args= | grep -c '^xcatd: ' || :"])
+    const SCRIPT: &str =
+        "ps -e -o args= | grep -c -E '^(xcatd: |([^ ]*/)?(perl[^ ]* ([^ ]* )*[^ ]*/)?xcatd( |$))' || :";
+    Command::new(["sh", "-c", SCRIPT])
 }
 
 /// Number of running restores into the database (trap 22).
@@ -220,7 +223,7 @@ impl Helper {
     fn programs(self) -> &'static str {
         match self {
             Self::Dns => "named",
-            Self::Dhcp => "dhcpd|kea-dhcp4",
+            Self::Dhcp => "dhcpd|dhcpsd|kea-dhcp4",
             Self::Consoles => "conserver|goconserver",
         }
     }
@@ -243,7 +246,7 @@ pub fn helper_processes(helper: Helper) -> Command {
 
 /// `start` or `stop` of a network service under whatever names are installed; exit 0 when there is none. Only the first is started.
 pub fn helper_control(helper: Helper, action: &str) -> Command {
-    const SCRIPT: &str = "a=$1; shift; for s; do \
+    const SCRIPT: &str = "a=$1; shift; for s in \"$@\"; do \
          if [ -x /etc/init.d/$s ] || { [ -d /run/systemd/system ] && systemctl cat $s.service >/dev/null 2>&1; }; then \
          service $s $a || exit 1; [ $a = start ] && break; fi; done; :";
     Command::new(["sh", "-c", SCRIPT, "helper", action].into_iter().chain(helper.services().iter().copied()))
@@ -321,6 +324,8 @@ pub fn config_test(pg: &Postgres) -> Command {
 
 /// An xCAT command by its name, with absolute path, the environment that it wants and a time limit (facts: it can hang for ever).
 pub fn xcat(xcat: &Xcat, name: &str, arguments: &[&str]) -> Command {
+    // Of a large cluster they take minutes, and say so: what is cut off leaves half a zone.
+    const LONG: [&str; 3] = ["makedns", "makedhcp", "makeconservercf"];
     const SBIN: [&str; 6] = ["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf", "nodeset"];
     let dir = if SBIN.contains(&name) { "sbin" } else { "bin" };
     let root = &xcat.root;
@@ -328,7 +333,7 @@ pub fn xcat(xcat: &Xcat, name: &str, arguments: &[&str]) -> Command {
         .env("XCATROOT", root)
         .env("PATH", &format!("{root}/bin:{root}/sbin:/usr/sbin:/usr/bin:/sbin:/bin"))
         .env("HOME", "/root")
-        .timeout(xcat.call_timeout_s)
+        .timeout(if LONG.contains(&name) { xcat.call_timeout_s.saturating_mul(15) } else { xcat.call_timeout_s })
 }
 
 /// Path of a file of hamn on a managed node.
