@@ -3,11 +3,7 @@
 use journal_schema::{Fact, HadrRole, Mode, OpenItem, TakeoverForm, Tri, Verdict};
 
 use super::{
-<<<<<<< HEAD
-    advice,
-=======
-    instance,
->>>>>>> main
+    advice, instance,
     look::{self, Asked},
     message::{self, Said},
     read, refuse,
@@ -97,9 +93,10 @@ impl Scales {
         let clock = look::own_clock(output, glance.clock);
         let facts = told.facts(&ctx.target().name, ctx.pair.db2(), clock);
         let view = look::view(&ctx, &told, clock, fenced);
-<<<<<<< HEAD
         let unread = advice::unreadable(ctx.target(), ctx.pair.db2(), &told);
-        Sight { view, facts, unread }
+        let pending = told.config.as_ref().and_then(read::Config::rollforward_pending) == Some(true);
+        let left = (view.target.role == HadrRole::Standard && pending).then(|| refuse::left_pair(&ctx));
+        Sight { view, left, facts, unread }
     }
 
     /// What is known, with what was seen just now.
@@ -123,25 +120,7 @@ impl Scales {
             }
             (None, Permitted::Form(..)) => return None,
         })
-=======
-        let detail = if view.target.role == HadrRole::Unknown { format!(" ({})", told.why) } else { String::new() };
-        let pending = told.config.as_ref().and_then(read::Config::rollforward_pending) == Some(true);
-        let left = (view.target.role == HadrRole::Standard && pending).then(|| left_pair(&ctx));
-        Sight { view, left, facts, detail }
->>>>>>> main
     }
-}
-
-/// STOP HADR on a standby leaves it closed (SQL1117N), and no takeover is possible any more (trap 42). Whether it is to be opened is a
-/// person's to say: what the other machine had written since is lost.
-fn left_pair(ctx: &Context<'_>) -> String {
-    let (db2, other) = (ctx.pair.db2(), &ctx.other().name);
-    format!(
-        "somebody stopped HADR on this standby, and a roll-forward is pending (SQL1117N); if {other} serves, hamn run setup --target {other} \
-         makes it a standby again; if {other} is proven off, as {}: db2 {} opens it with what it had received, and can be done once only",
-        db2.instance,
-        calls::rollforward(db2)
-    )
 }
 
 fn loss_fact(loss: Loss) -> Fact {
@@ -198,16 +177,12 @@ pub fn counting(db2: &crate::model::Db2) -> [String; 3] {
 impl Scales {
     fn decide(&self, sight: &mut Sight, claim: Option<&str>, own_claim: &str) -> Result<String, (Verdict, String)> {
         let ctx = self.context();
-<<<<<<< HEAD
         let fresh = self.fresh(&sight.facts);
         if let Some(why) = refuse::at_once(&ctx, &sight.view, &fresh) {
             return Err((Verdict::Failed, why));
         }
         let no = |view: &View, why: &str| refuse::in_words(&ctx, view, &fresh, why);
-        let Sight { view, facts, unread } = sight;
-=======
-        let Sight { view, left, facts, detail } = sight;
->>>>>>> main
+        let Sight { view, left, facts, unread } = sight;
         let (target, other) = (&ctx.target().name, &ctx.other().name);
         let refuse = |why: String| Err((Verdict::Failed, why));
         let unclear = |why: String| Err((Verdict::Unknown, why));
@@ -219,14 +194,14 @@ impl Scales {
                 None => {}
             }
         }
+        if let Some(why) = left {
+            return refuse(format!("{target}: {why}"));
+        }
         if let Some(why) = unread.take() {
             return unclear(why);
         }
         if let Some(why) = refuse::mismatch(&ctx, &fresh) {
             return refuse(why);
-        }
-        if let Some(why) = left {
-            return refuse(format!("{target}: {why}"));
         }
         let address = &self.pair.service.address;
         match self.known.holds(target, address) {
@@ -276,30 +251,10 @@ pub fn decide(ctx: &Context<'_>) -> Vec<Step> {
     let scales = Scales::of(ctx);
     let name = ctx.target().name.clone();
     let seen = judge(move |output: &Output| {
-<<<<<<< HEAD
         let mut sight = scales.see(&glance, output, true);
         let permitted = permitted(&sight.view);
         if let Some(judgement) = scales.forbids(&sight, &permitted) {
             return judgement;
-=======
-        let Sight { view, mut facts, detail, .. } = scales.see(&glance, output, true);
-        match permitted(&view) {
-            Permitted::Form(form, loss) => {
-                facts.extend([loss_fact(loss), Fact::Permitted { node: name.clone(), form }]);
-                let words = loss::in_words(loss.bytes, loss.millis);
-                if loss.accepted(&scales.request) {
-                    return Judgement::succeeded(format!("{name} takes over {}; {words}", in_words(form)), facts);
-                }
-                let why = format!(
-                    "{name} could take over {} only; {words}, and that is not what was accepted: hamn rollback, then hamn run failover \
-                     shows it and asks",
-                    in_words(form)
-                );
-                Judgement::failed(why, facts)
-            }
-            Permitted::LookAgain(why) => Judgement::unknown(format!("{name}: {why}{detail}"), facts),
-            Permitted::Refused(why) => Judgement::failed(format!("{name}: {why}{detail}"), facts),
->>>>>>> main
         }
         let Permitted::Form(form, loss) = permitted else { unreachable!("everything else forbids") };
         sight.facts.extend([loss_fact(loss), Fact::Permitted { node: name.clone(), form }]);
@@ -364,7 +319,6 @@ fn ready(ctx: &Context<'_>, form: TakeoverForm) -> Step {
             }
             None => return Judgement::unknown(format!("{name} did not say which machine it is"), Vec::new()),
         }
-<<<<<<< HEAD
         let sight = scales.see(&glance, output, form != TakeoverForm::Plain);
         let permitted = permitted(&sight.view);
         if let Some(judgement) = scales.forbids(&sight, &permitted) {
@@ -372,10 +326,6 @@ fn ready(ctx: &Context<'_>, form: TakeoverForm) -> Step {
         }
         let Sight { view, mut facts, .. } = sight;
         match permitted {
-=======
-        let Sight { view, mut facts, detail, .. } = scales.see(&glance, output, form != TakeoverForm::Plain);
-        match permitted(&view) {
->>>>>>> main
             // A window that opened again is no reason to stop; one that closed is: what was decided would not be done.
             Permitted::Form(now, loss) if may_do(form, now) && loss.accepted(&scales.request) => {}
             Permitted::Form(now, _) => {

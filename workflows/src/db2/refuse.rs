@@ -124,6 +124,24 @@ pub fn in_words(ctx: &Context<'_>, view: &View, fresh: &Known, why: &str) -> Str
     }
 }
 
+/// STOP HADR on a standby leaves it closed (SQL1117N), and no takeover is possible any more (trap 42). Whether it is to be opened is a
+/// person's to say: what the other machine had written since is lost.
+pub fn left_pair(ctx: &Context<'_>) -> String {
+    let (db2, other) = (ctx.pair.db2(), &ctx.other().name);
+    let open = format!("db2 {}; db2 terminate", calls::rollforward(db2));
+    format!(
+        "somebody stopped HADR on this standby, and a roll-forward is pending (SQL1117N){}{}",
+        next(
+            &format!("hamn run setup --target {other}"),
+            &format!("only if {other} serves: makes this one a standby again")
+        ),
+        next(
+            &as_owner(ctx.target(), db2, &open),
+            &format!("only if {other} is proven off: opens it with what it had received, and can be done once only")
+        )
+    )
+}
+
 /// What makes the two databases no pair by their own parameters; `None`: nothing that is known.
 pub fn mismatch(ctx: &Context<'_>, fresh: &Known) -> Option<String> {
     let (db2, hadr) = (ctx.pair.db2(), &ctx.pair.db2().hadr);

@@ -3,15 +3,11 @@
 
 use journal_schema::{Fact, HadrRole, Tri};
 
-<<<<<<< HEAD
-use super::{Batch, aix, clocks, fit, idempotent, judge, look, read, roles, service_nodes, undo, xcat};
-=======
 use super::{
-    Batch, aix, assess, fit, idempotent, judge,
+    Batch, aix, clocks, fit, idempotent, judge,
     logging::{log_parameter, parameters, pile_up, set_back},
     look, read, roles, service_nodes, undo, xcat,
 };
->>>>>>> main
 use crate::{
     Known,
     db2::{
