@@ -17,7 +17,6 @@ const PURPOSES: &[(&str, &str)] = &[
     ("carrier", "has the interface a carrier"),
     ("compare", "are the files the same on the other machine"),
     ("crontab", "cron reads it again"),
-    ("crontabs", "every line of every crontab"),
     ("db2-applications", "none, some or unknown: who is connected"),
     ("db2-copy-image", "the backup image, to the other machine"),
     ("db2-image-sum", "checksum of the backup image"),
@@ -32,10 +31,12 @@ const PURPOSES: &[(&str, &str)] = &[
     ("network", "addresses, routes and name in short"),
     ("nim-objects", "all of that class, as lsnim -l shows each"),
     ("nim-takeover", "nim -o takeover of the alternate master"),
+    ("preflight", "interface, files, programs, room, names: what the steps need"),
     ("processes", "how many run"),
     ("reaches", "does ssh get in without a question"),
     ("resolves", "is the host name known"),
     ("restores", "how many restores run"),
+    ("schedules", "every crontab, every script of cron.daily, what timers start, and the scripts that they name"),
     ("send", "copies the files and gives them to their owner there"),
     ("service-node", "xcatd by SRC or by service"),
     ("take-back", "the address again, if nobody else has it"),
@@ -66,7 +67,6 @@ fn helper(command: &Command) -> Option<(Helper, &[String])> {
         let all = [
             ("xcatd-processes", vocabulary::xcatd_processes()),
             ("xcatd-cancel", aix::cancel_xcatd()),
-            ("crontabs", vocabulary::crontabs()),
             ("crontab", aix::crontab_again("")),
             ("restores", vocabulary::restore_processes()),
         ];

@@ -11,7 +11,7 @@ use crate::{
         assess::{self, Aim},
         claim, epoch,
         postgres::{self, Proof},
-        schedules, verify, xcat,
+        preflight, schedules, verify, xcat,
     },
     table::{Guard, PLACE, Row, Stake, Workflow, row, states},
 };
@@ -42,7 +42,9 @@ states! {
 use Switchover as S;
 
 const TABLE: &[Row<Switchover>] = &[
-    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| assess::observe(c, Aim::Switchover)),
+    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| {
+        [assess::observe(c, Aim::Switchover), preflight::switchover(c)].concat()
+    }),
     row(S::Observed, "assess", S::Assessed, Reversible, Guard::ALWAYS, |c| assess::weigh(c, Aim::Switchover)),
     row(S::Assessed, "claim", S::Claimed, Reversible, Guard::ALWAYS, |c| claim::take(c, claim::Other::Alive)),
     row(S::Claimed, "disarm scheduled jobs", S::Disarmed, Reversible, Guard::ALWAYS, |c| schedules::disarm(c, true)),

@@ -25,6 +25,7 @@ pub mod logging;
 pub mod loss;
 pub mod nim;
 pub mod postgres;
+pub mod preflight;
 pub mod read;
 pub mod read_aix;
 pub mod roles;
