@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use journal_schema::{End, Payload};
 use workflows::{Context, Known, Step, table::StateName};
 
-use super::{Drive, Ending, Plans, halt::Halt, life::Went};
+use super::{Drive, Ending, Plans, halt::Halt, ledger::View, life::Went};
 
 /// How often a run puts back what a reboot took away before it stops and says so.
 const ROUNDS: u32 = 5;
@@ -59,13 +59,18 @@ impl Drive<'_> {
 
     /// Chooses the transition that leaves `state`, plans its steps, journals the plan.
     async fn plan(&self, state: &str) -> Result<Arc<Vec<Step>>, Halt> {
-        let (known, facts) = self.ledger.read(|v| (v.known.clone(), v.state.evidence.len()));
-        let context = self.context(&known);
-        let fitting: Vec<_> = self.engine.workflow.leaving(state).filter(|row| (row.guard.holds)(&context)).collect();
-        let [row] = fitting[..] else {
-            return Err(Halt::Bug(format!("{} transitions leave {state} on this evidence, not one", fitting.len())));
-        };
-        let steps = (row.steps)(&context);
+        let (row, steps, facts) = self.ledger.read(|v| {
+            let context = self.context(&v.known);
+            let fitting: Vec<_> =
+                self.engine.workflow.leaving(state).filter(|row| (row.guard.holds)(&context)).collect();
+            let [row] = fitting[..] else {
+                return Err(Halt::Bug(format!(
+                    "{} transitions leave {state} on this evidence, not one",
+                    fitting.len()
+                )));
+            };
+            Ok((row, (row.steps)(&context), v.state.evidence.len()))
+        })?;
         let planned = steps.iter().map(|s| s.planned(&self.engine.pair)).collect();
         let (transition, guard) = (row.name.to_owned(), row.guard.name.to_owned());
         self.ledger.write(Payload::Planned { transition, steps: planned, guard }).await?;
@@ -87,18 +92,16 @@ impl Drive<'_> {
         }
         let row = self.engine.workflow.row(transition);
         let row = row.ok_or_else(|| Halt::Bug(format!("no transition {transition}")))?;
-        let known = self.ledger.known_of(facts);
-        let steps = (row.steps)(&self.context(&known));
-        for step in &steps {
-            let now = step.planned(&self.engine.pair);
-            let as_then = self.ledger.read(|v| v.state.steps.get(&step.id).is_some_and(|s| s.planned == now));
-            if !as_then {
-                return Err(Halt::Refused(format!(
-                    "step {} would not be what was planned: the configuration or the program differs from the run's; \
-                     give hamn the run's own (hamn journal show {} --full)",
-                    step.id, self.run
-                )));
-            }
+        let steps = self.ledger.as_then(facts, |known| (row.steps)(&self.context(known)));
+        let planned = |v: &View, step: &Step| {
+            v.state.steps.get(&step.id).is_some_and(|s| s.planned == step.planned(&self.engine.pair))
+        };
+        if let Some(step) = self.ledger.read(|v| steps.iter().find(|step| !planned(v, step))) {
+            return Err(Halt::Refused(format!(
+                "step {} would not be what was planned: the configuration or the program differs from the run's; \
+                 give hamn the run's own (hamn journal show {} --full)",
+                step.id, self.run
+            )));
         }
         Ok(self.remember(transition, facts, steps))
     }

@@ -420,13 +420,8 @@ fn last_exit(output: &Output) -> Option<i32> {
 }
 
 fn digest(output: &Output) -> Digest {
-    let mut bytes = Vec::new();
-    for r in &output.results {
-        bytes.extend_from_slice(&r.exit.unwrap_or(i32::MIN).to_le_bytes());
-        bytes.extend_from_slice(r.stdout.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(r.stderr.as_bytes());
-        bytes.push(0);
-    }
-    Digest::of(&bytes)
+    const END: &[u8] = &[0];
+    let exits: Vec<[u8; 4]> = output.results.iter().map(|r| r.exit.unwrap_or(i32::MIN).to_le_bytes()).collect();
+    let parts = output.results.iter().zip(&exits);
+    Digest::of_parts(parts.flat_map(|(r, exit)| [exit, r.stdout.as_bytes(), END, r.stderr.as_bytes(), END]))
 }
