@@ -32,7 +32,7 @@ impl Drive<'_> {
                 return Ok(Ending::RolledBack);
             };
             let plan = self.plan_as_then(&row.transition, facts)?;
-            let mut steps: Vec<&Step> = plan.iter().collect();
+            let mut steps: Vec<&Step> = plan.steps.iter().collect();
             steps.sort_by_key(|s| std::cmp::Reverse(s.stage));
             for step in steps {
                 self.may_go_on()?;
@@ -108,7 +108,7 @@ impl Drive<'_> {
         let limit = Duration::from_secs(undo.timeout_s.into());
         let unknown =
             |why: String| Tried { judgement: Judgement::unknown(why, Vec::new()), hopeless: false, output: None };
-        let tried = match self.job(step, token, &script, limit).await {
+        let mut tried = match self.job(step, token, &script, limit).await {
             Reached::Answer(JobAnswer::Finished(output)) => Tried::judged((undo.judge)(&output), output),
             Reached::Answer(other) => unknown(format!("the job's answer was {other:?}")),
             Reached::Silent(why) | Reached::Wrong(why) => {
@@ -116,7 +116,7 @@ impl Drive<'_> {
             }
             Reached::Unknown(why) | Reached::Elsewhere(why) => unknown(why),
         };
-        self.write_outcome(step, Direction::Undo, attempt, &tried).await?;
+        self.write_outcome(step, Direction::Undo, attempt, &mut tried).await?;
         Ok(tried)
     }
 }

@@ -83,7 +83,7 @@ impl Ledger {
         };
         self.store.commit(&record).await.map_err(Halt::Journal)?;
         let seq = record.seq;
-        self.observer.event(&Event::Committed { record: Box::new(record) });
+        self.tell(|| Event::Committed { record: Box::new(record) });
         Ok(seq)
     }
 
@@ -105,8 +105,10 @@ impl Ledger {
         look(&then.known)
     }
 
-    pub(super) fn tell(&self, event: &Event) {
-        self.observer.event(event);
+    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.observer.listens() {
+            self.observer.event(&event());
+        }
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

@@ -8,7 +8,10 @@ use std::{
     },
 };
 
-use hamn::{engine::Ending, remote::simulated::Mishap};
+use hamn::{
+    engine::{Ending, Plans},
+    remote::simulated::Mishap,
+};
 use journal_schema::{End, Fact, Payload, Record, TakeoverForm};
 use lab::sim::{EndState, Strike, World};
 use workflows::{
@@ -101,6 +104,12 @@ impl Stage {
         let mut stage = Self::new(case.world.clone(), case.pair.clone(), case.workflow.clone(), case.target, script);
         stage.decisions.clone_from(&case.decisions);
         stage
+    }
+
+    /// Its programs have what others planned.
+    fn planned(mut self, plans: Option<Plans>) -> Self {
+        self.plans = plans;
+        self
     }
 
     /// Items open at the end.
@@ -510,6 +519,7 @@ pub(crate) fn random_of(cases: &[Case], first: u64, count: u64, script: fn(u64, 
     std::thread::scope(|threads| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             threads.spawn(|| {
+                let plans = Plans::default();
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= first + count {
@@ -517,7 +527,10 @@ pub(crate) fn random_of(cases: &[Case], first: u64, count: u64, script: fn(u64, 
                     }
                     let (case, reference) = &cases[(seed % cases.len() as u64) as usize];
                     let script = script(seed, reference);
-                    let (stage, came) = run(case, script.clone());
+                    // Planning is a third of a history and the same in most of them; in some, every program plans by itself.
+                    let plans = (seed % 16 != 0).then(|| plans.clone());
+                    let stage = Stage::of(case, script.clone()).planned(plans);
+                    let came = carry_through(&stage);
                     if let Err(what) = check(case, reference, &script, &stage, &came) {
                         panic!("HAMN_SEED={seed}: {what}");
                     }
@@ -543,6 +556,22 @@ fn random_histories() {
     }
     let done: u64 = ends.iter().filter(|((_, came), _)| *came == Came::Done).map(|(_, n)| n).sum();
     assert!(done * 10 >= count * 9, "nine of ten histories must reach the end, {done} of {count} did");
+}
+
+/// A program that takes over what others planned writes the records that it writes when it plans by itself.
+#[test]
+fn plans_of_others_are_the_same_plans() {
+    let plans = Plans::default();
+    for case in &cases() {
+        let reference = reference(case);
+        for seed in 0..24 {
+            let script = random_script(seed, &reference);
+            let (alone, came) = run(case, script.clone());
+            let shared = Stage::of(case, script).planned(Some(plans.clone()));
+            assert_eq!(carry_through(&shared), came, "{}: HAMN_SEED={seed}", case.name);
+            assert_eq!(shared.records(), alone.records(), "{}: HAMN_SEED={seed}", case.name);
+        }
+    }
 }
 
 /// Shows one history: `HAMN_SEED=n`.

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use hamn::{
-    engine::{Answer, Asker, Ending, Engine, Event, Observer, Patience, Question, Start, Stop},
+    engine::{Answer, Asker, Ending, Engine, Event, Observer, Patience, Plans, Question, Start, Stop},
     journal::{MemoryStore, Store, StoreError},
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
@@ -101,6 +101,10 @@ impl Store for Paper {
 struct Deaf;
 impl Observer for Deaf {
     fn event(&self, _: &Event) {}
+
+    fn listens(&self) -> bool {
+        false
+    }
 }
 
 /// An operator who never guesses: stops the run, and counts.
@@ -142,6 +146,8 @@ pub(crate) struct Stage {
     pub(crate) asker: Arc<dyn Asker>,
     /// Called after every remote call.
     pub(crate) meddle: Arc<dyn Fn(&mut Scene) + Send + Sync>,
+    /// What other programs planned; none: every program plans by itself.
+    pub(crate) plans: Option<Plans>,
     pair: Arc<Pair>,
     workflow: Arc<Workflow>,
     target: NodeId,
@@ -167,6 +173,7 @@ impl Stage {
             decisions: Vec::new(),
             asker: Arc::new(Careful::default()),
             meddle: Arc::new(|_| {}),
+            plans: None,
             pair,
             workflow,
             target,
@@ -207,6 +214,7 @@ impl Stage {
             workflow: self.workflow.clone(),
             patience: Patience::default(),
             stop: Stop::default(),
+            plans: self.plans.clone().unwrap_or_default(),
         };
         match what {
             Do::Start => poll_once(engine.start(Start {

@@ -1,5 +1,7 @@
 //! What is known of the world: the fold of all evidence of a run. What is not there is unknown.
 
+use std::sync::Arc;
+
 use journal_schema::{Channel, DatabaseRole, Fact, Power, TakeoverForm, Tri};
 
 use crate::model::{NodeId, Pair};
@@ -7,10 +9,10 @@ use crate::model::{NodeId, Pair};
 /// The latest facts, by subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
-    /// In the order of their subjects: a step is planned from some hundred look-ups, so none of them may cost an allocation.
-    facts: Vec<Fact>,
+    /// In the order of their subjects. Shared with the clones that plans are remembered by.
+    facts: Vec<Arc<Fact>>,
     /// All scheduled jobs seen, latest state of each line, in the order of their subjects.
-    jobs: Vec<Fact>,
+    jobs: Vec<Arc<Fact>>,
 }
 
 /// What a fact is about: node, kind, which of that kind.
@@ -86,7 +88,7 @@ impl Known {
     }
 
     fn which(&self, node: &str, kind: &'static str, which: &str) -> Option<&Fact> {
-        self.find((node, kind, which)).ok().map(|at| &self.facts[at])
+        self.find((node, kind, which)).ok().map(|at| &*self.facts[at])
     }
 
     /// Whether `node` answers on `channel`.
@@ -175,7 +177,7 @@ impl Known {
     pub fn highest_epoch(&self) -> u64 {
         self.facts
             .iter()
-            .filter_map(|f| if let Fact::Epoch { epoch, .. } = f { Some(*epoch) } else { None })
+            .filter_map(|f| if let Fact::Epoch { epoch, .. } = &**f { Some(*epoch) } else { None })
             .max()
             .unwrap_or(0)
     }
@@ -243,12 +245,14 @@ impl Known {
 
     /// What was saved for deployment, as seen anywhere.
     pub fn deployments(&self) -> impl Iterator<Item = &str> {
-        self.facts.iter().filter_map(|f| if let Fact::Deployment { text, .. } = f { Some(text.as_str()) } else { None })
+        self.facts
+            .iter()
+            .filter_map(|f| if let Fact::Deployment { text, .. } = &**f { Some(text.as_str()) } else { None })
     }
 
     /// Scheduled jobs: node, holder, line, armed.
     pub fn jobs(&self) -> impl Iterator<Item = (&str, &str, &str, Tri)> {
-        self.jobs.iter().map(job)
+        self.jobs.iter().map(|fact| job(fact))
     }
 
     /// Loss bound: bytes, milliseconds.
@@ -261,7 +265,7 @@ impl Known {
 
     /// All latest facts in a fixed order.
     pub fn all(&self) -> impl Iterator<Item = &Fact> {
-        self.facts.iter()
+        self.facts.iter().map(|fact| &**fact)
     }
 
     /// The node whose database is primary, by evidence; `None` when none or both are, or it is unknown.
@@ -276,9 +280,10 @@ impl Known {
 }
 
 /// Puts a fact where a search for its subject ended.
-fn put(facts: &mut Vec<Fact>, found: Result<usize, usize>, fact: &Fact) {
+fn put(facts: &mut Vec<Arc<Fact>>, found: Result<usize, usize>, fact: &Fact) {
     match found {
-        Ok(at) => facts[at].clone_from(fact),
-        Err(at) => facts.insert(at, fact.clone()),
+        Ok(at) if *facts[at] == *fact => {}
+        Ok(at) => facts[at] = Arc::new(fact.clone()),
+        Err(at) => facts.insert(at, Arc::new(fact.clone())),
     }
 }
