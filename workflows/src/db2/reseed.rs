@@ -20,7 +20,7 @@ use crate::{
         the_probe_decides, undo, xcat,
     },
     table::{Context, Guard},
-    vocabulary::{self, db2 as calls},
+    vocabulary::{self, db2 as calls, transfer},
 };
 
 /// The pair still exists: the machine in service is an HADR primary, and the returning copy was part of it.
@@ -94,7 +94,8 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
         let (holds, xcatd) = (known.holds(&here.name, address), known.service(&here.name, "xcatd").0);
         let all = [
             (holds == Tri::No, holds == Tri::Unknown, "it holds the service address"),
-            (xcatd == Tri::No, xcatd == Tri::Unknown, "xcatd runs there: stop it and keep it from starting at boot"),
+            // One that runs is stopped by the run; what cannot be seen may be the one that serves.
+            (xcatd != Tri::Unknown, xcatd == Tri::Unknown, "whether xcatd runs there is not known"),
         ];
         let brief = format!("may become the standby of {}; its copy is {}", there.name, look::describe(&side));
         crate::steps::verify::weighed(&all, &here.name, &brief, facts)
@@ -149,11 +150,12 @@ pub fn claim(ctx: &Context<'_>) -> Vec<Step> {
 /// Nothing on the returning machine connects to its database, which would activate it; its instance runs, so that it can be asked.
 pub fn quiet(ctx: &Context<'_>) -> Vec<Step> {
     let id = ctx.request.target;
-    let name = ctx.target().name.clone();
-    let title = format!("xcatd does not run on {name}");
-    let gone = xcat::gone(name, "xcatd");
-    let probe = looking(vocabulary::xcatd_processes());
-    let mut steps = vec![Step { traps: &[5, 56], ..Step::observe("quiet.xcatd", title, target(ctx), probe, gone) }];
+    // A machine that boots starts its xcatd, which reaches the other machine's database by the service's name and works beside the right
+    // one. It had no business here before the run, so nothing of it is put back.
+    let stray =
+        undo(Script::new(), Script::new(), judge(|_| Judgement::succeeded("xcatd stays where it belongs", Vec::new())));
+    let xcatd = xcat::stop_xcatd(ctx, id, "quiet.xcatd", false);
+    let mut steps = vec![Step { undo: Some(stray), traps: &[5, 48, 56], section: "9.0", ..xcatd }];
     if ctx.target().platform == Platform::Aix {
         steps.push(aix::autostart_off(ctx, id, "quiet.autostart"));
     }
@@ -439,10 +441,12 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
     steps.push(Step { stage: 2, ..leave(ctx) });
     let marker = format!("{}/hamn-{}.restored", db2.backup_dir, ctx.run);
     let script = Script::new()
+        .run(transfer::is_machine(ctx.target()))
         .run(calls::role_is(db2, &["STANDARD", "absent"]))
         .run(calls::own_image(db2, &stamp))
         .run(calls::clp(db2, [calls::restore(db2, &db2.backup_dir, &stamp)]).timeout(calls::LONG_S))
         .then(Action::WriteFile { path: marker.clone(), mode: 0o600, content: format!("{stamp}\n") });
+    let machine = name.clone();
     let seen = judge({
         let (name, stamp) = (name.clone(), stamp.clone());
         move |output: &Output| match basic::file(output.at(0)) {
@@ -453,12 +457,16 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
             None => Judgement::unknown("whether it was restored could not be looked up", Vec::new()),
         }
     });
-    let judge_effect = judge(|output: &Output| {
+    let judge_effect = judge(move |output: &Output| {
         if output.at(0).exit == Some(9) {
-            let why = format!("its role is {}: nothing is restored over that", output.at(0).stdout.trim());
+            let why = format!("this is not {machine}: it says {}; nothing was restored", output.at(0).stdout.trim());
             return Judgement::failed(why, Vec::new());
         }
-        let said = message::said(&read::group(output.at(2), 1)[0]);
+        if output.at(1).exit == Some(9) {
+            let why = format!("its role is {}: nothing is restored over that", output.at(1).stdout.trim());
+            return Judgement::failed(why, Vec::new());
+        }
+        let said = message::said(&read::group(output.at(3), 1)[0]);
         match said {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it restored", Vec::new()),
             message::Said::Unknown => Judgement::unknown(format!("RESTORE DATABASE: {said}"), Vec::new()),
@@ -503,8 +511,10 @@ fn leave(ctx: &Context<'_>) -> Step {
             _ => Judgement::failed(why, facts),
         }
     });
-    let script =
-        Script::new().run(calls::role_is(db2, &["PRIMARY", "STANDBY"])).look(calls::clp(db2, [calls::stop_hadr(db2)]));
+    let script = Script::new()
+        .run(transfer::is_machine(ctx.target()))
+        .run(calls::role_is(db2, &["PRIMARY", "STANDBY"]))
+        .look(calls::clp(db2, [calls::stop_hadr(db2)]));
     Step {
         judge_effect: the_probe_decides(),
         traps: &[42, 67],

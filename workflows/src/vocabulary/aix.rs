@@ -95,7 +95,7 @@ pub fn arp_probe_elsewhere(address: &str) -> Command {
          case $r in *' via '*) echo deaf; exit 2;; *' dev '*) ;; *) echo deaf; exit 2;; esac; \
          i=${r#* dev }; i=${i%% *}; [ \"$i\" != lo ] || { echo own; exit 0; }; \
          o=$(arping -f -c 2 -w 2 -I \"$i\" \"$1\" 2>/dev/null); m=${o#*reply from}; \
-         if [ \"$m\" != \"$o\" ]; then m=${m#*[}; echo \"answered ${m%%]*}\"; exit 1; fi; \
+         if [ \"$m\" != \"$o\" ]; then m=${m#*\\[}; echo \"answered ${m%%]*}\"; exit 1; fi; \
          case $o in *'Received 0 response'*) echo silence;; *) echo deaf; exit 2;; esac";
     Command::new(["sh", "-c", SCRIPT, "arp-probe-elsewhere", address])
 }
@@ -136,12 +136,13 @@ pub fn stopsrc(subsystem: &str) -> Command {
 
 /// Where xcatd outlived its time: the stop that does not ask (`-c`). Exit 0 also when nothing is left.
 pub fn cancel_xcatd() -> Command {
-    Command::new(["sh", "-c", "ps -e -o args= | grep '^xcatd: ' >/dev/null || exit 0; stopsrc -c -s xcatd"]).timeout(60)
+    Command::new(["sh", "-c", "lssrc -s xcatd | grep inoperative >/dev/null && exit 0; stopsrc -c -s xcatd"])
+        .timeout(60)
 }
 
 /// `start` or `stop` of a network service by SRC, under whatever name it has there; exit 0 when there is none.
 pub fn helper_control(helper: Helper, action: &str) -> Command {
-    const SCRIPT: &str = "a=$1; shift; for s; do lssrc -s \"$s\" >/dev/null 2>&1 || continue; \
+    const SCRIPT: &str = "a=$1; shift; for s in \"$@\"; do lssrc -s \"$s\" >/dev/null 2>&1 || continue; \
          case $a in start) startsrc -s \"$s\"; break;; *) stopsrc -s \"$s\";; esac; done; :";
     let subsystems: &[&str] = match helper {
         Helper::Dns => &["named"],

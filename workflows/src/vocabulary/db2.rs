@@ -12,28 +12,28 @@ use crate::{
 /// How a group of statements is run: each ends with a line `:exit N`; one that begins with `-` may fail, after another failure the rest
 /// is not run. Exit code: 0, or that of the statement that failed (4: SQL error, 8: of the processor itself); 127 without an instance.
 /// Warnings (2) and "no rows" (1) are no failures here: what they mean is for the judgement.
-const GROUP: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; shift; e=0; \
-     for s; do k=0; case $s in -*) k=1; s=${s#-};; esac; db2 \"$s\"; r=$?; printf '\\n:exit %s\\n' $r; \
+const GROUP: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; shift; e=0; \
+     for s in \"$@\"; do k=0; case $s in -*) k=1; s=${s#-};; esac; db2 \"$s\"; r=$?; printf '\\n:exit %s\\n' $r; \
      if [ $((r & 12)) -ne 0 ] && [ $k -eq 0 ]; then e=$r; break; fi; done; db2 terminate >/dev/null 2>&1; exit $e";
 
 /// How a program of DB2 is run.
-const TOOL: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; shift; \"$@\"";
+const TOOL: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; shift; \"$@\"";
 
 /// Prints `none` when no application is connected to any database (SQL1611W), `some` when there are, else `unknown`.
-const APPLICATIONS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; \
+const APPLICATIONS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; \
      o=$(db2 list applications; db2 terminate >/dev/null 2>&1); \
      case $o in *SQL1611W*|*SQL1032N*) echo none;; *SQL[0-9]*) echo unknown;; *) echo some;; esac";
 
 /// Prints the role in the configuration of the database and exits 0 if it is among the permitted ones (`absent`: there is no such
 /// database); else exits 9. For the line before something destructive, in the same job (traps 11, 45).
-const ROLE_IS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; shift 2; \
+const ROLE_IS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; d=$2; shift 2; \
      o=$(db2 \"GET DB CFG FOR $d\"; db2 terminate >/dev/null 2>&1); \
      r=$(printf '%s\\n' \"$o\" | sed -n 's/^ *HADR database role *= *\\([A-Z]*\\).*/\\1/p'); \
      if [ -z \"$r\" ]; then case $o in *SQL1013N*) r=absent;; *) r=unknown;; esac; fi; echo \"$r\"; \
-     for a; do [ \"$a\" != \"$r\" ] || exit 0; done; exit 9";
+     for a in \"$@\"; do [ \"$a\" != \"$r\" ] || exit 0; done; exit 9";
 
 /// Keeps what a copy of the database alone has: its configuration and its log files, and says that it is whole in a file `complete`.
-const SAVE_LOGS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; t=$3; umask 077; \
+const SAVE_LOGS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; d=$2; t=$3; umask 077; \
      mkdir -p \"$t\" || exit 1; db2 \"GET DB CFG FOR $d\" >\"$t/db.cfg\"; r=$?; db2 terminate >/dev/null 2>&1; [ $r -eq 0 ] || { cat \"$t/db.cfg\"; exit $r; }; \
      p=$(sed -n 's/^ *Path to log files *= *//p' \"$t/db.cfg\"); [ -d \"$p\" ] || { echo \"no directory of log files: $p\" >&2; exit 3; }; \
      cd \"$p\" && tar -cf \"$t/logs.tar\" . && echo complete >\"$t/complete\"";

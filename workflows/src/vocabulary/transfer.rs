@@ -26,13 +26,14 @@ fn call(name: &str, script: &str, known_hosts: &str, node: &Node, arguments: &[&
 
 /// Prints `yes` when the other machine lets root in without a question.
 pub fn reaches(known_hosts: &str, node: &Node) -> Command {
-    const SCRIPT: &str = "for h; do ssh $o -p \"$p\" \"$u@$h\" true </dev/null && { echo yes; exit 0; }; done; echo no";
+    const SCRIPT: &str =
+        "for h in \"$@\"; do ssh $o -p \"$p\" \"$u@$h\" true </dev/null && { echo yes; exit 0; }; done; echo no";
     call("reaches", SCRIPT, known_hosts, node, &[]).timeout(40)
 }
 
 /// Copies the files that match a pattern to the same directory of the other machine, which is made, and gives them to their owner there.
 pub fn send(known_hosts: &str, node: &Node, directory: &str, pattern: &str, owner: &str) -> Command {
-    const SCRIPT: &str = "d=$1 f=$2 m=$3 g=$4; shift 4; set -- \"$@\"; for h; do \
+    const SCRIPT: &str = "d=$1 f=$2 m=$3 g=$4; shift 4; for h in \"$@\"; do \
          ssh $o -p \"$p\" \"$u@$h\" \"$m\" </dev/null && scp -q -p $o -P \"$p\" \"$d\"/$f \"$u@$h:$d/\" </dev/null && \
          ssh $o -p \"$p\" \"$u@$h\" \"$g\" </dev/null && exit 0; done; exit 1";
     let (dir, who) = (quote(directory).unwrap_or_default(), quote(owner).unwrap_or_default());
@@ -43,7 +44,7 @@ pub fn send(known_hosts: &str, node: &Node, directory: &str, pattern: &str, owne
 
 /// Prints `same` when the files that match a pattern have the same checksums on both machines, else `other`.
 pub fn compare(known_hosts: &str, node: &Node, directory: &str, pattern: &str) -> Command {
-    const SCRIPT: &str = "d=$1 f=$2 m=$3; shift 3; l=$(cd \"$d\" && cksum $f) || { echo other; exit 0; }; for h; do \
+    const SCRIPT: &str = "d=$1 f=$2 m=$3; shift 3; l=$(cd \"$d\" && cksum $f) || { echo other; exit 0; }; for h in \"$@\"; do \
          r=$(ssh $o -p \"$p\" \"$u@$h\" \"$m\" </dev/null) && { [ \"$l\" = \"$r\" ] && echo same || echo other; exit 0; }; done; exit 1";
     let sums = format!("cd {} && cksum {pattern}", quote(directory).unwrap_or_default());
     call("compare", SCRIPT, known_hosts, node, &[directory, pattern, &sums])

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journal_schema::{Fact, HadrConnection, HadrRole, HadrState, Kind, Mode, TakeoverForm, Tri};
+use journal_schema::{Fact, HadrConnection, HadrRole, HadrState, Kind, Mode, TakeoverForm, Tri, Verdict};
 use proptest::prelude::*;
 use workflows::{
     Action, Script, Workflow,
@@ -11,7 +11,7 @@ use workflows::{
     step::Step,
 };
 
-use crate::common::{Desk, db2_desk as desk, hadr};
+use crate::common::{Desk, Machine, NO_FILE, db2_desk as desk, done, hadr, is, looked, ok, ran};
 
 /// The workflows of this file.
 fn own() -> Vec<Workflow> {
@@ -255,6 +255,14 @@ fn t42_t45_the_role_is_looked_at_in_the_same_script() {
                             role(&look) && *policy == workflows::script::OnFailure::Stop
                         });
                         assert!(stops, "{}: {word} is run whatever the look said", step.id);
+                        // The host keys of a pair may be the same on both: the pinned identity is asked for, too.
+                        if word == "RESTORE DATABASE" || step.id == "reseed.leave" {
+                            assert!(
+                                lines[..at].iter().any(|l| l.contains("is-machine")),
+                                "{}: on whatever machine",
+                                step.id
+                            );
+                        }
                         guarded.insert(word);
                     }
                 }
@@ -302,6 +310,66 @@ fn t1_force_stands_behind_the_fence() {
             (Some(0), Some(1), Some(2))
         );
     }
+}
+
+/// STOP HADR on the standby, as the procedure's order may have it: recognised, and no advice that would overwrite anything.
+#[test]
+fn t42_a_standby_whose_hadr_was_stopped_is_told_from_one_that_never_was() {
+    let failover = registry::by_name(workflows::model::Flavour::Db2, "failover").unwrap();
+    let desk = desk();
+    let weigh = (failover.row("assess").unwrap().steps)(&desk.context()).remove(0);
+    let judged = |pending: &str| {
+        let config =
+            format!(" HADR database role    = STANDARD\n Rollforward pending    = {pending}\n\n:exit 0\n\n:exit 0\n");
+        let inactive = "\nDatabase XCATDB not activated on database member 0 or this database name cannot be found in the local database directory.\n";
+        let machine = Machine::default()
+            .says("gettimeofday", ok("1768478461100000000\n"))
+            .says("db2pd", ok(inactive))
+            .says("GET DB CFG", ok(&config))
+            .says("claim/text", ran(1, "", NO_FILE));
+        looked(&weigh, &machine)
+    };
+    let left = judged("DATABASE");
+    is(&left, Verdict::Failed, "a roll-forward is pending (SQL1117N)");
+    is(&left, Verdict::Failed, "db2 ROLLFORWARD DATABASE XCATDB TO END OF LOGS AND COMPLETE");
+    is(&left, Verdict::Failed, "hamn run setup --target mn-a");
+    assert!(!judged("NO").why.contains("SQL1117N"));
+}
+
+/// db2start says why it does not start; the state of the instance afterwards does not.
+#[test]
+fn t44_a_stale_host_name_is_named() {
+    let desk = desk();
+    let up = workflows::db2::instance::up(&desk.context(), workflows::model::NodeId::B, "up");
+    let state = |word: &str, exit| ran(exit, &format!("\nInstance  : xcatdb\nDB2 State : {word}\n"), "");
+    let judged = |start, state| done(&up, &Machine::default().says("db2start", start).says("db2gcf -s", state));
+    let refused = "SQL6031N  Error in the db2nodes.cfg file at line number \"1\".  Reason code \"10\".\n";
+    is(
+        &judged(ran(255, refused, ""), state("Operable", 1)),
+        Verdict::Failed,
+        "SQL6031N reason code 10: db2nodes.cfg has another host name",
+    );
+    let twice = "11/22/2026 19:17:49     0   0   SQL1063N  DB2START processing was successful.\nSQL1063N  DB2START processing was successful.\n";
+    is(&judged(ok(twice), state("Available", 0)), Verdict::Succeeded, "");
+    is(&judged(ok(twice), state("Operable", 1)), Verdict::Failed, "is Operable");
+    let already = "SQL1026N  The database manager is already active.\n";
+    is(&judged(ran(1, already, ""), state("Available", 0)), Verdict::Succeeded, "");
+    is(&judged(ran(124, "", ""), state("Available", 0)), Verdict::Succeeded, "");
+}
+
+/// A primary whose standby is gone opens by force only: who restarts it must know.
+#[test]
+fn t55_what_is_unprotected_says_how_it_opens() {
+    let failover = registry::by_name(workflows::model::Flavour::Db2, "failover").unwrap();
+    let text = |desk: &Desk| {
+        let steps = (failover.row("take over by force").unwrap().steps)(&desk.context());
+        steps.into_iter().find_map(|s| s.opens.filter(|i| i.id == "unprotected")).unwrap().text
+    };
+    assert!(text(&desk()).contains("START HADR ON DATABASE XCATDB AS PRIMARY BY FORCE"));
+    assert!(
+        !text(&with(&desk(), |d| dissolving(&mut d.pair))).contains("START HADR"),
+        "outside HADR it opens by itself"
+    );
 }
 
 #[test]
