@@ -14,7 +14,10 @@ const KEPT: usize = 8;
 /// What was planned before. Clones share it, so that in the simulation, where many programs follow each other in one process, a later
 /// one has what an earlier one planned; whoever wants every program to plan by itself gives each its own.
 #[derive(Clone, Default)]
-pub struct Plans(Arc<Mutex<BTreeMap<(&'static str, &'static str), Vec<Arc<Plan>>>>>);
+pub struct Plans(Arc<Mutex<Kept>>);
+
+/// By workflow and transition; those that were asked for last come first.
+type Kept = BTreeMap<(&'static str, &'static str), Vec<Arc<Plan>>>;
 
 /// The steps of a transition, with all that they were made from.
 pub(super) struct Plan {

@@ -528,7 +528,7 @@ pub(crate) fn random_of(cases: &[Case], first: u64, count: u64, script: fn(u64, 
                     let (case, reference) = &cases[(seed % cases.len() as u64) as usize];
                     let script = script(seed, reference);
                     // Planning is a third of a history and the same in most of them; in some, every program plans by itself.
-                    let plans = (seed % 16 != 0).then(|| plans.clone());
+                    let plans = (!seed.is_multiple_of(16)).then(|| plans.clone());
                     let stage = Stage::of(case, script.clone()).planned(plans);
                     let came = carry_through(&stage);
                     if let Err(what) = check(case, reference, &script, &stage, &came) {
