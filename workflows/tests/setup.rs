@@ -193,15 +193,18 @@ fn t28_the_image_is_the_one_that_was_made() {
     let desk = informed();
     let backup = seed::backup(&desk.context(), NodeId::A, "seed.backup").remove(0);
     let message = "\nBackup successful. The timestamp for this backup image is : 20100805161232\n";
-    let machine = |stamp: workflows::ActionResult, time: &str| {
+    let machine = |stamp: workflows::ActionResult, made: &str| {
         Machine::default()
             .says("db2", group(&[("DB20000I", 0)]))
             .says("directory", ok(""))
+            .says("mark", ok(""))
             .says("db2-applications", ok("none\n"))
             .says("BACKUP DB", stamp)
-            .says("date", ok(time))
+            .says("made-since", ok(made))
     };
-    let seen = done(&backup, &machine(group(&[(message, 0)]), "20100805161232\n"));
+    let made = "XCATDB.0.xcatdb.NODE0000.CATN0000.20100805161232.001\n:end\n";
+    // Whatever hour it is for anybody else: the stamp is in the server's own time, and no clock is asked.
+    let seen = done(&backup, &machine(group(&[(message, 0)]), made));
     is(&seen, Verdict::Succeeded, "the image is 20100805161232");
     let image = Fact::BackupImage {
         node: "mn-a".into(),
@@ -209,20 +212,15 @@ fn t28_the_image_is_the_one_that_was_made() {
         directory: "/var/lib/db2/backup".into(),
     };
     assert_eq!(seen.evidence, [image]);
-    is(&done(&backup, &machine(group(&[(message, 0)]), "20100806161232\n")), Verdict::Failed, "it is another one");
-    is(
-        &done(
-            &backup,
-            &machine(
-                group(&[("DB20000I  The BACKUP DATABASE command completed successfully.", 0)]),
-                "20100805161232\n",
-            ),
-        ),
-        Verdict::Unknown,
-        "without the timestamp",
-    );
+    // What it names lay there before, or is nowhere.
+    let tomorrow = made.replace("0805", "0806");
+    is(&done(&backup, &machine(group(&[(message, 0)]), &tomorrow)), Verdict::Failed, "it is another one");
+    is(&done(&backup, &machine(group(&[(message, 0)]), ":end\n")), Verdict::Failed, "since it began: none");
+    is(&done(&backup, &machine(group(&[(message, 0)]), &made[..20])), Verdict::Unknown, "could not be seen");
+    let silent = group(&[("DB20000I  The BACKUP DATABASE command completed successfully.", 0)]);
+    is(&done(&backup, &machine(silent, made)), Verdict::Unknown, "without the timestamp");
     let used = group(&[("SQL1035N  The database is currently in use.  SQLSTATE=57019", 4)]);
-    is(&done(&backup, &machine(used, "20100805161232\n")), Verdict::Failed, "SQL1035N");
+    is(&done(&backup, &machine(used, made)), Verdict::Failed, "SQL1035N");
     assert!(!backup.look_first, "an older image proves nothing");
 }
 
