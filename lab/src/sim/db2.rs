@@ -66,14 +66,20 @@ pub(super) fn files(pair: &Pair, id: NodeId) -> Vec<(String, String)> {
 }
 
 impl Db2 {
-    /// A formed pair, at that time, with these tables.
-    pub(super) fn formed(pair: &Pair, own: [String; 2], tables: &Tables, now_ms: u64) -> Self {
+    /// The pair, at that time, with these tables; put in order by `begin` in the time before.
+    pub(super) fn new(
+        pair: &Pair,
+        own: [String; 2],
+        tables: &Tables,
+        now_ms: u64,
+        begin: impl FnOnce(&Build) -> db2::Pair,
+    ) -> Self {
         let db2 = pair.db2();
         let model::Hadr { services, sync_mode, timeout_s, peer_window_s, .. } = &db2.hadr;
         let mut content: db2::Content =
             tables.iter().map(|(name, rows)| ((*name).to_owned(), rows.clone())).collect::<BTreeMap<_, _>>();
         content.insert(CLIENT.to_owned(), vec![vec!["last".to_owned(), "0".to_owned()]]);
-        let mut formed = db2::Pair::formed(&Build {
+        let mut begun = begin(&Build {
             instance: db2.instance.clone(),
             home: db2.home.clone(),
             database: db2.database.clone(),
@@ -88,11 +94,11 @@ impl Db2 {
             now_ms: now_ms - 120_000,
             ..Build::default()
         });
-        formed.connect(Side::A, XCATD);
-        formed.advance_to(now_ms);
+        begun.connect(Side::A, XCATD);
+        begun.advance_to(now_ms);
         Self {
-            roles: Side::BOTH.map(|s| formed.machine(s).role()),
-            pair: formed,
+            roles: Side::BOTH.map(|s| begun.machine(s).role()),
+            pair: begun,
             booting: [false; 2],
             pending: None,
             acknowledged: Vec::new(),
@@ -258,6 +264,7 @@ impl World {
             Asked::Tool(argv) => self.db2_program(id, argv, None, limit_ms),
             Asked::Applications => self.db2_applications(id, limit_ms),
             Asked::RoleIs(database, roles) => self.db2_role_is(id, database, roles, limit_ms),
+            Asked::Opens(database, directory) => self.db2_opens(id, database, directory, limit_ms),
             Asked::SaveLogs(database, directory) => self.db2_save_logs(id, database, directory, limit_ms),
             Asked::Image(what, path, stamp) => self.db2_image(id, what, path, stamp),
         }
@@ -305,6 +312,22 @@ impl World {
         };
         word.clone_into(&mut ran.stdout);
         ran
+    }
+
+    /// Whether a client can connect, after a backup if the database wants one.
+    fn db2_opens(&mut self, id: NodeId, database: &str, directory: &str, limit_ms: u64) -> Ran {
+        let connect = [format!("-CONNECT TO {database}")];
+        let mut ran = self.db2_group(id, &connect, limit_ms);
+        if ran.stdout.contains("SQL1116N") {
+            let saved = self.db2_group(id, &[format!("-BACKUP DB {database} TO {directory}")], limit_ms);
+            let again = self.db2_group(id, &connect, limit_ms);
+            ran = Ran { cost_ms: ran.cost_ms + saved.cost_ms + again.cost_ms, ..again };
+        }
+        let refused = ran.stdout.split("SQL").skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+        if refused {
+            return ran.exit(4);
+        }
+        Ran { stdout: "open\n".to_owned(), ..ran }
     }
 
     /// Configuration and log files of a database kept in a directory.

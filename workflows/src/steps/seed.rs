@@ -45,7 +45,8 @@ pub(crate) fn fresh(node: &str, directory: &str, statement: &Statement, listed: 
     };
     let names = read::complete(listed).and_then(|text| text.strip_suffix(":end\n"));
     let Some(names) = names else {
-        let why = format!("which images {node} has made since the backup began could not be seen: {}", read::said(listed));
+        let why =
+            format!("which images {node} has made since the backup began could not be seen: {}", read::said(listed));
         return Judgement::unknown(why, Vec::new());
     };
     let part = format!(".{timestamp}.");

@@ -1,7 +1,7 @@
 //! Set-up of HADR, sections 4.0 and 5.1.1 to 5.1.8 of the procedure: a pair of machines with a database on one of them becomes a pair that
 //! replicates. The target is the machine in service; the database of the other one is overwritten.
 
-use journal_schema::{Fact, HadrRole, Tri};
+use journal_schema::{Fact, HadrRole, Tri, Verdict};
 
 use super::{Batch, aix, assess, fit, idempotent, judge, look, read, roles, service_nodes, undo, xcat};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     host,
     model::{Db2, Node, NodeId, Platform},
     script::{Action, Output, Script},
-    step::{Judge, Judgement, Place, Step, judge_exit_codes},
+    step::{Judge, Judgement, Place, Step, Undo, judge_exit_codes},
     table::Context,
     vocabulary::{self, Helper, db2, transfer},
 };
@@ -268,7 +268,7 @@ pub fn prepare(ctx: &Context<'_>) -> Vec<Step> {
 }
 
 /// An undoing that leaves things as they are, and says why.
-fn nothing_to_undo(why: &'static str) -> crate::step::Undo {
+fn nothing_to_undo(why: &'static str) -> Undo {
     undo(Script::new(), look(vocabulary::host_name()), judge(move |_: &Output| Judgement::succeeded(why, Vec::new())))
 }
 
@@ -318,11 +318,7 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
         let back = if former.is_empty() {
             nothing_to_undo("what was there before is not known")
         } else {
-            undo(
-                Script::new().look(db2::clp(db2_, former.clone())),
-                Script::new(),
-                all_done(former.len(), "the former parameters"),
-            )
+            put_back(db2_, former, id == primary(ctx))
         };
         let step = set_parameters(ctx, id, step_id, wanted.iter().map(|(n, v)| set(n, v)).collect(), &wanted);
         Step { undo: Some(back), traps: &[43, 46], section: "5.1.2", ..step }
@@ -332,6 +328,29 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
         steps.push(on(standby(ctx), "configure.other"));
     }
     fit(steps)
+}
+
+/// The undoing of new parameters. The log was kept for a while, after which the database may want a backup before it lets anybody in; the
+/// one that serves the cluster must let xcatd in again.
+fn put_back(db2_: &Db2, former: Vec<String>, serves: bool) -> Undo {
+    let set = all_done(former.len(), "the former parameters");
+    let judge = judge(move |output: &Output| {
+        let held = set(output);
+        let tried = output.at(2);
+        if held.verdict != Verdict::Succeeded || tried.stdout.lines().last() == Some("open") {
+            return held;
+        }
+        let said = read::said(tried);
+        if serves || said.contains("SQL1116N") {
+            return Judgement::failed(format!("the database lets nobody in: {said}"), Vec::new());
+        }
+        Judgement::succeeded(format!("{}; it lets nobody in, as before", held.why), Vec::new())
+    });
+    let script = Script::new()
+        .look(db2::clp(db2_, former))
+        .look(transfer::directory(db2_.backup_dir.trim_end_matches('/'), &db2_.instance))
+        .look(db2::opens(db2_));
+    undo(script, Script::new(), judge)
 }
 
 /// As a value is given where it was printed otherwise.
@@ -466,7 +485,7 @@ pub fn tie(ctx: &Context<'_>) -> Vec<Step> {
         let (host, port, database) = (other_host.to_owned(), db2_.port.to_string(), db2_.database.clone());
         let seen = judge(move |output: &Output| {
             let held = parameters_hold(output);
-            if held.verdict != journal_schema::Verdict::Succeeded {
+            if held.verdict != Verdict::Succeeded {
                 return held;
             }
             match alternate_server(&group(output.at(1), 1)[0], &database) {

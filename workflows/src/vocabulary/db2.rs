@@ -32,6 +32,13 @@ const ROLE_IS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqlli
      if [ -z \"$r\" ]; then case $o in *SQL1013N*) r=absent;; *) r=unknown;; esac; fi; echo \"$r\"; \
      for a; do [ \"$a\" != \"$r\" ] || exit 0; done; exit 9";
 
+/// Prints `open` at the end when somebody can connect. A database that went from circular logging to kept logs lets nobody in before it
+/// was backed up (SQL1116N), and whether it does when the parameter is put back is not documented: so it is tried, and backed up if need be.
+const OPENS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; t=$3; \
+     k() { db2 \"CONNECT TO $d\"; db2 terminate >/dev/null 2>&1; }; o=$(k); \
+     case $o in *SQL1116N*) db2 \"BACKUP DB $d TO $t\"; o=$(k);; esac; \
+     case $o in *SQL[0-9]*) printf '%s\\n' \"$o\"; exit 4;; *) echo open;; esac";
+
 /// Keeps what a copy of the database alone has: its configuration and its log files, and says that it is whole in a file `complete`.
 const SAVE_LOGS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; t=$3; umask 077; \
      mkdir -p \"$t\" || exit 1; db2 \"GET DB CFG FOR $d\" >\"$t/db.cfg\"; r=$?; db2 terminate >/dev/null 2>&1; [ $r -eq 0 ] || { cat \"$t/db.cfg\"; exit $r; }; \
@@ -60,6 +67,8 @@ pub enum Call<'a> {
     Applications,
     /// See [`role_is`]: database, permitted roles.
     RoleIs(&'a str, &'a [String]),
+    /// See [`opens`]: database, directory.
+    Opens(&'a str, &'a str),
     /// See [`save_logs`]: database, directory.
     SaveLogs(&'a str, &'a str),
     /// Something done to the image whose path begins so, of that timestamp.
@@ -85,6 +94,7 @@ pub fn call(command: &Command) -> Option<Call<'_>> {
         ("sh", TOOL, argv) => Some(Call::Tool(argv)),
         ("sh", APPLICATIONS, _) => Some(Call::Applications),
         ("sh", ROLE_IS, [database, roles @ ..]) => Some(Call::RoleIs(database, roles)),
+        ("sh", OPENS, [database, directory]) => Some(Call::Opens(database, directory)),
         ("sh", SAVE_LOGS, [database, directory]) => Some(Call::SaveLogs(database, directory)),
         ("sh", COPY_IMAGE, [stamp, ..]) => Some(Call::Image(Image::Copy, first, stamp)),
         ("sh", IMAGE_SUM, [stamp]) => Some(Call::Image(Image::Sum, first, stamp)),
@@ -172,6 +182,12 @@ pub fn applications(db2: &Db2) -> Command {
 pub fn role_is(db2: &Db2, permitted: &[&str]) -> Command {
     let roles = permitted.iter().map(|r| (*r).to_owned());
     shell(db2, ROLE_IS, "db2-role-is", [db2.database.clone()].into_iter().chain(roles))
+}
+
+/// Tries whether a client could connect, after a backup if the database wants one first; its last line is `open` if so, else what DB2 said.
+pub fn opens(db2: &Db2) -> Command {
+    let directory = db2.backup_dir.trim_end_matches('/').to_owned();
+    shell(db2, OPENS, "db2-opens", [db2.database.clone(), directory]).timeout(LONG_S)
 }
 
 /// `db2nodes.cfg`: `0 HOST 0`. With another host name than the machine's every call ends with SQL6031N (trap 44).

@@ -75,9 +75,7 @@ pub fn called(command: &Command) -> Option<Call<'_>> {
         let way = |addresses| Way { known_hosts: first, name, addresses };
         return match (script, rest) {
             (REACHES, addresses) => Some(Call::Reaches(way(addresses))),
-            (SEND, [directory, pattern, _, _, addresses @ ..]) => {
-                Some(Call::Send(way(addresses), directory, pattern))
-            }
+            (SEND, [directory, pattern, _, _, addresses @ ..]) => Some(Call::Send(way(addresses), directory, pattern)),
             (COMPARE, [directory, pattern, _, addresses @ ..]) => {
                 Some(Call::Compare(way(addresses), directory, pattern))
             }
