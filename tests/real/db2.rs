@@ -242,7 +242,8 @@ fn t40_past_the_peer_window_only_with_the_loss_accepted_and_both_primaries_are_n
     }
     assert_eq!(obeyed(&stage, Machine::Mn1, "TAKEOVER").len(), 0);
     // A person decides: mn1 is to come back as the standby, whatever only it has.
-    let settle = format!("su - {DB2_INSTANCE} -c 'db2stop force'; chdev -l en1 -a state=detach");
+    // Its xcatd, which came up with the machine, is left to hamn.
+    let settle = format!("startsrc -s xcatd; su - {DB2_INSTANCE} -c 'db2stop force'; chdev -l en1 -a state=detach");
     stage.sh(Machine::Mn1, &settle);
     cable(&stage, Machine::Mn1, true);
     let (_, seen) = perform(&stage, "failback", Machine::Mn1);

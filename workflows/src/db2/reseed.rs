@@ -94,7 +94,8 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
         let (holds, xcatd) = (known.holds(&here.name, address), known.service(&here.name, "xcatd").0);
         let all = [
             (holds == Tri::No, holds == Tri::Unknown, "it holds the service address"),
-            (xcatd == Tri::No, xcatd == Tri::Unknown, "xcatd runs there: stop it and keep it from starting at boot"),
+            // One that runs is stopped by the run; what cannot be seen may be the one that serves.
+            (xcatd != Tri::Unknown, xcatd == Tri::Unknown, "whether xcatd runs there is not known"),
         ];
         let brief = format!("may become the standby of {}; its copy is {}", there.name, look::describe(&side));
         crate::steps::verify::weighed(&all, &here.name, &brief, facts)
@@ -149,11 +150,12 @@ pub fn claim(ctx: &Context<'_>) -> Vec<Step> {
 /// Nothing on the returning machine connects to its database, which would activate it; its instance runs, so that it can be asked.
 pub fn quiet(ctx: &Context<'_>) -> Vec<Step> {
     let id = ctx.request.target;
-    let name = ctx.target().name.clone();
-    let title = format!("xcatd does not run on {name}");
-    let gone = xcat::gone(name, "xcatd");
-    let probe = looking(vocabulary::xcatd_processes());
-    let mut steps = vec![Step { traps: &[5, 56], ..Step::observe("quiet.xcatd", title, target(ctx), probe, gone) }];
+    // A machine that boots starts its xcatd, which reaches the other machine's database by the service's name and works beside the right
+    // one. It had no business here before the run, so nothing of it is put back.
+    let stray =
+        undo(Script::new(), Script::new(), judge(|_| Judgement::succeeded("xcatd stays where it belongs", Vec::new())));
+    let xcatd = xcat::stop_xcatd(ctx, id, "quiet.xcatd", false);
+    let mut steps = vec![Step { undo: Some(stray), traps: &[5, 48, 56], section: "9.0", ..xcatd }];
     if ctx.target().platform == Platform::Aix {
         steps.push(aix::autostart_off(ctx, id, "quiet.autostart"));
     }
