@@ -79,7 +79,7 @@ impl Db2 {
         let mut content: db2::Content =
             tables.iter().map(|(name, rows)| ((*name).to_owned(), rows.clone())).collect::<BTreeMap<_, _>>();
         content.insert(CLIENT.to_owned(), vec![vec!["last".to_owned(), "0".to_owned()]]);
-        let mut begun = begin(&Build {
+        let mut instances = begin(&Build {
             instance: db2.instance.clone(),
             home: db2.home.clone(),
             database: db2.database.clone(),
@@ -94,11 +94,11 @@ impl Db2 {
             now_ms: now_ms - 120_000,
             ..Build::default()
         });
-        begun.connect(Side::A, XCATD);
-        begun.advance_to(now_ms);
+        instances.connect(Side::A, XCATD);
+        instances.advance_to(now_ms);
         Self {
-            roles: Side::BOTH.map(|s| begun.machine(s).role()),
-            pair: begun,
+            roles: Side::BOTH.map(|s| instances.machine(s).role()),
+            pair: instances,
             booting: [false; 2],
             pending: None,
             acknowledged: Vec::new(),

@@ -2,7 +2,7 @@
 
 use workflows::model::{NodeId, Pair};
 
-use super::{AtBoot, World};
+use super::World;
 use crate::db2::{self, Build, Call, Side, Version};
 
 /// What the machine has that is to become the standby.
@@ -44,7 +44,7 @@ fn unformed(build: &Build, version: Version, old: Old) -> db2::Pair {
 
 impl World {
     /// Two machines with DB2 of a version before HADR is set up: the database in service on A, on B what is said. Whatever starts at the
-    /// boot of a machine out of the box does: on A the service address, xcatd, name server and consoles.
+    /// boot of a machine out of the box does: on A the service address and xcatd.
     pub fn unformed(pair: &Pair, version: Version, old: Old) -> Self {
         let mut world = Self::begun(pair, |build| unformed(build, version, old));
         let interface = pair.node(NodeId::A).interface.clone();
@@ -53,7 +53,6 @@ impl World {
                 "up".clone_into(&mut own.state);
             }
         }
-        world.boots_with(NodeId::A, AtBoot { helpers: true, ..world.m(NodeId::A).at_boot });
         if old == Old::Nothing {
             // The ports are not known yet.
             for id in NodeId::BOTH {

@@ -3,7 +3,7 @@
 
 use journal_schema::{Fact, HadrRole, Tri, Verdict};
 
-use super::{Batch, aix, assess, fit, idempotent, judge, look, read, roles, service_nodes, undo, xcat};
+use super::{Batch, aix, assess, claim, fit, idempotent, judge, look, read, roles, service_nodes, undo, xcat};
 use crate::{
     db2::{
         message::{Said, said},
@@ -569,6 +569,15 @@ fn start(ctx: &Context<'_>, id: NodeId, step_id: &str, role: HadrRole, statement
 /// 5.1.8, on both.
 pub fn verify(ctx: &Context<'_>) -> Vec<Step> {
     roles::both(ctx, primary(ctx), "verify")
+}
+
+/// Gives both machines free, and looks once more when that is done: one that was rebooted since the pair was seen is put back then.
+pub fn release(ctx: &Context<'_>) -> Vec<Step> {
+    let mut steps = claim::release_both(ctx);
+    let standby = roles::peer(ctx, standby(ctx), "release.standby", HadrRole::Standby);
+    steps.push(Step { stage: 1, ..standby });
+    steps.extend(crate::db2::serve::last_look(ctx));
+    fit(steps)
 }
 
 /// xcatd again, on the primary and the service nodes; the primary's address does not outlive a boot (trap 5).
