@@ -128,6 +128,11 @@ fn a_plan_marks_the_pivot_and_names_every_command() {
     assert!(at("pg_promote") > pivot, "promotion is the pivot");
     assert!(text.contains("arping"), "{text}");
     assert!(text.contains("first line of /etc/hamn/bmc-a.password"), "a secret is named by its file");
+    // Shell helpers stand with their names; their texts come once, at the end, or in place where that is asked for.
+    let helper = "ps -e -o args= | grep -c -E '^(xcatd: ";
+    assert!(text.matches("xcatd-processes").count() > 2 && text.matches(helper).count() == 1, "{text}");
+    let (every_word, _) = said(&hamn(state.path(), &["plan", "failover", "--target", "mn-b", "--verbose"]));
+    assert!(every_word.contains("sh -c 'ps -e -o args= | grep -c -E '\\''^(xcatd: "), "{every_word}");
 
     let (json, _) = said(&hamn(state.path(), &["plan", "failover", "--target", "mn-b", "--json"]));
     let plan: serde_json::Value = serde_json::from_str(&json).unwrap();

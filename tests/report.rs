@@ -84,3 +84,37 @@ fn the_table_of_runs_tells_running_from_unfinished() {
     assert_eq!(states[0].last.0, Seq(14));
     assert_eq!(report::runs(&[], None, now), "no runs yet\n");
 }
+
+#[test]
+fn what_a_later_run_reverted_is_no_longer_open() {
+    let item = |id: &str| OpenItem { id: id.into(), text: format!("{id} of the first run"), command: String::new() };
+    let mut first = told_to_the_pivot();
+    first
+        .say(60_000, Payload::Resumed { operator: alice(), refs: refs(), way: Direction::Forward })
+        .done(900, "promote.database", "primary, timeline 2", vec![])
+        .say(1, Payload::Entered { state: "Promoted".into() });
+    for id in ["divergence", "fenced", "unprotected"] {
+        first.say(1, Payload::ItemOpened(item(id)));
+    }
+    first.say(1, Payload::Finished { end: End::Done, summary: String::new() });
+    let first = first.state.unwrap();
+    let before = first.items.len();
+    let open = |second: &journal_schema::RunState| {
+        let states = [first.clone(), second.clone()];
+        let of_first = |(run, _): &(journal_schema::RunId, &OpenItem)| *run == first.run;
+        report::open_of_all(&states).into_iter().filter(of_first).map(|(_, i)| i.id.clone()).collect::<Vec<_>>()
+    };
+    let mut later = first.clone();
+    later.run = journal_schema::RunId(RUN.0 + 1);
+    later.workflow = "failback".into();
+    let left = open(&later);
+    assert_eq!(left.len(), before - 2, "{left:?}");
+    assert!(!left.iter().any(|id| id == "fenced" || id == "unprotected"), "{left:?}");
+    assert!(left.contains(&"divergence".to_owned()), "a failback leaves what was saved where it is");
+    // One that is not done has settled nothing, and neither has one that settles nothing.
+    later.end = None;
+    assert_eq!(open(&later).len(), before);
+    later.end = first.end.clone();
+    later.workflow = "drill".into();
+    assert_eq!(open(&later).len(), before);
+}

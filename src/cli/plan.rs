@@ -18,7 +18,7 @@ pub struct PlanArgs {
     /// Titles of the steps without their commands
     #[arg(long, conflicts_with = "scripts")]
     pub brief: bool,
-    /// The exact shell text of every step in place of a line an action
+    /// The exact shell text of every step (--verbose: every word of every command, shell helpers in place)
     #[arg(long)]
     pub scripts: bool,
 }
@@ -43,10 +43,11 @@ pub(super) fn call(globals: &Globals, args: &PlanArgs) -> Outcome {
         out::json(&value)?;
         return Ok(Exit::Done);
     }
-    let commands = match (args.brief, args.scripts) {
-        (true, _) => Commands::None,
-        (_, true) => Commands::Rendered,
-        _ => Commands::Listing,
+    let commands = match (args.brief, args.scripts, globals.verbose > 0) {
+        (true, ..) => Commands::None,
+        (_, true, _) => Commands::Rendered,
+        (.., true) => Commands::Listing,
+        _ => Commands::Short,
     };
     out::print(&report::plan(&plan, commands, false, out::colour()))?;
     out::note(&format!(

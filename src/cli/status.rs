@@ -11,7 +11,7 @@ use super::{
     who,
 };
 use crate::{
-    report::{Table, ago, open_items, timestamp},
+    report::{Table, ago, open_of_all, timestamp},
     runner::Status,
 };
 
@@ -73,10 +73,11 @@ fn epochs(states: &[RunState]) -> Vec<(String, u64)> {
 }
 
 fn json(runner: Option<&Status>, states: &[RunState]) -> Outcome {
+    let open = open_of_all(states);
     let runs: Vec<_> = states
         .iter()
         .map(|s| {
-            let items = open_items(s);
+            let items: Vec<_> = open.iter().filter(|(run, _)| *run == s.run).map(|(_, item)| item).collect();
             serde_json::json!({
                 "run": s.run.to_string(), "workflow": s.workflow, "state": s.state, "how": word(s, runner),
                 "started": s.started.0, "last": s.last_at.0, "records": s.last.0.0 + 1, "operator": s.operator,
@@ -143,7 +144,7 @@ fn render(runner: Option<&Status>, states: &[RunState], skipped: usize) -> Strin
             text.push_str(&format!("  and {skipped} earlier: hamn status --all\n"));
         }
     }
-    let open: Vec<_> = states.iter().flat_map(|s| open_items(s).into_iter().map(move |i| (s.run, i))).collect();
+    let open = open_of_all(states);
     if !open.is_empty() {
         text.push_str(&format!("\n{}\n", bold("Open")));
         for (run, item) in open {

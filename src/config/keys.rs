@@ -316,7 +316,7 @@ pub const KEYS: &[Key] = &[
         "call_timeout_s",
         Number,
         Default("60"),
-        "Seconds after which a call of an xCAT command counts as hung, 1 to 3600",
+        "Seconds after which a call of an xCAT command counts as hung, 1 to 3600; makedns, makedhcp and makeconservercf have fifteen times that",
     ),
     key(
         "xcat",

@@ -14,8 +14,10 @@ use super::paint::{BOLD, FAINT, GREEN, YELLOW, paint};
 pub enum Commands {
     /// Titles only.
     None,
-    /// One line an action.
+    /// As the published procedure would have it; shell helpers by name, their texts at the end.
     #[default]
+    Short,
+    /// One line an action, every word of it.
     Listing,
     /// The shell text that is sent.
     Rendered,
@@ -43,6 +45,9 @@ pub fn plan(plan: &Plan, commands: Commands, live: bool, colour: bool) -> String
         if transition.steps.is_empty() {
             text.push_str("      no steps on what is known; planned when it is taken\n");
         }
+    }
+    if commands == Commands::Short {
+        text.push_str(&helpers(plan, colour));
     }
     if !live {
         text.push_str("\nSteps that depend on what is seen (scheduled jobs, for example) join when their transition is planned.\n");
@@ -100,13 +105,13 @@ fn one(number: &str, step: &StepPlan, transition: &PlannedTransition, commands: 
         let mut show = |what: &str, script: &Script| text.push_str(&block(what, script, commands, colour));
         show("do", &step.effect);
         show(if step.mode == Mode::Observe { "look" } else { "check" }, &step.probe);
-        if let Some(undo) = &step.undo {
+        if let Some(undo) = step.undo.as_ref().filter(|u| !u.effect.is_empty()) {
             show("undo", &undo.effect);
             show("check", &undo.probe);
         }
     }
     if commands != Commands::None
-        && step.undo.is_none()
+        && step.undo.as_ref().is_none_or(|u| u.effect.is_empty())
         && step.mode != Mode::Observe
         && transition.kind == Kind::Reversible
     {
@@ -125,13 +130,32 @@ fn block(what: &str, script: &Script, commands: Commands, colour: bool) -> Strin
     let body = match commands {
         // The nonce is another one at each sending.
         Commands::Rendered => render(script, "NONCE"),
-        _ => script.listing(),
+        Commands::Listing => script.listing(),
+        Commands::Short | Commands::None => script.summary().join("\n"),
     };
     let mut text = String::new();
     for (k, line) in body.lines().enumerate() {
         let label = if k == 0 { what } else { "" };
         text.push_str(format!("          {}  {line}", paint(colour, FAINT, &format!("{label:>5}"))).trim_end());
         text.push('\n');
+    }
+    text
+}
+
+/// The texts of the shell helpers that the lines name.
+fn helpers(plan: &Plan, colour: bool) -> String {
+    let all = plan.helpers();
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut text = format!(
+        "\n{}: run by sh -c, with the arguments that stand in the line; db2 runs in one shell a step, under db2profile, and ends with \
+         TERMINATE (every word: hamn plan --verbose; the whole shell text: --scripts)\n",
+        paint(colour, BOLD, "Shell helpers")
+    );
+    for helper in all {
+        text.push_str(&format!("  {}: {}\n", paint(colour, GREEN, &helper.name), helper.purpose));
+        text.push_str(&format!("      {}\n", paint(colour, FAINT, &helper.text)));
     }
     text
 }

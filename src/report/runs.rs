@@ -1,6 +1,7 @@
 //! Runs: a table of them, where one stands, which command comes next.
 
-use journal_schema::{End, OpenItem, RunState, UnixMillis};
+use journal_schema::{End, OpenItem, RunId, RunState, UnixMillis};
+use workflows::registry;
 
 use super::{
     Table,
@@ -47,6 +48,20 @@ pub fn open_items(state: &RunState) -> Vec<&OpenItem> {
     let mut items: Vec<_> = state.items.values().collect();
     items.sort_by_key(|item| item.id != workflows::steps::UNPROTECTED);
     items
+}
+
+/// What is open of all runs (oldest first): what a later run has settled is left out.
+pub fn open_of_all(states: &[RunState]) -> Vec<(RunId, &OpenItem)> {
+    let settled = |later: &[RunState], item: &OpenItem| {
+        later.iter().any(|s| matches!(s.end, Some((End::Done, _))) && registry::settles(&s.workflow, &item.id))
+    };
+    states
+        .iter()
+        .enumerate()
+        .flat_map(|(at, s)| open_items(s).into_iter().map(move |item| (at, s.run, item)))
+        .filter(|(at, _, item)| !settled(&states[at + 1..], item))
+        .map(|(_, run, item)| (run, item))
+        .collect()
 }
 
 /// Commands that go on with a run, each with what it does; the first is the one that is meant.

@@ -8,9 +8,9 @@ use crate::{
         assess::{self, Aim},
         claim, epoch, fence,
         postgres::{self, Proof},
-        schedules, verify, xcat,
+        preflight, schedules, verify, xcat,
     },
-    table::{Guard, Row, Workflow, row, states},
+    table::{Guard, PLACE, Row, Workflow, row, states},
 };
 
 states! {
@@ -36,7 +36,9 @@ states! {
 use Failover as S;
 
 const TABLE: &[Row<Failover>] = &[
-    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| assess::observe(c, Aim::Failover)),
+    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| {
+        [assess::observe(c, Aim::Failover), preflight::failover(c)].concat()
+    }),
     row(S::Observed, "assess", S::Assessed, Reversible, Guard::ALWAYS, |c| assess::weigh(c, Aim::Failover)),
     row(S::Assessed, "claim", S::Claimed, Reversible, Guard::ALWAYS, |c| claim::take(c, claim::Other::MayBeDead)),
     row(S::Claimed, "fence by device", S::Fenced, Reversible, fence::BY_DEVICE, fence::power_off),
@@ -59,5 +61,5 @@ const TABLE: &[Row<Failover>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the standby takes over from a machine that is dead, or is made so first";
-    Workflow::new("failover", about, TABLE, S::Requested, S::Done)
+    Workflow::new("failover", about, TABLE, S::Requested, S::Done).settles(PLACE)
 }

@@ -20,6 +20,7 @@ pub mod script;
 pub mod setup;
 pub mod step;
 pub mod steps;
+pub mod summary;
 pub mod switchover;
 pub mod sync;
 pub mod table;

@@ -4,7 +4,7 @@
 use crate::{
     quote::words,
     script::{Action, Command, Script, Stdin, StdinPart},
-    vocabulary::{db2, transfer},
+    vocabulary::{PREFLIGHT, SCHEDULES, db2, transfer},
 };
 
 impl Script {
@@ -51,9 +51,6 @@ fn db2_call(call: db2::Call<'_>, command: &Command) -> String {
         db2::Call::Applications => "db2 LIST APPLICATIONS   # none".into(),
         db2::Call::RoleIs(database, roles) => {
             format!("db2 GET DB CFG FOR {database}   # only if its role is {}", roles.join(" or "))
-        }
-        db2::Call::Opens(database, directory) => {
-            format!("db2 CONNECT TO {database}   # after SQL1116N: db2 BACKUP DB {database} TO {directory}, and again")
         }
         db2::Call::SaveLogs(database, directory) => {
             format!("keep GET DB CFG FOR {database} and its log files in {directory}")
@@ -109,6 +106,20 @@ fn call(command: &Command) -> String {
     if let Some(call) = db2::call(command) {
         let user = command.user.as_ref().map_or_else(String::new, |user| format!("[{user}] "));
         return user + &db2_call(call, command);
+    }
+    if command.argv.last().is_some_and(|name| name == SCHEDULES) {
+        return "cat /etc/crontab /etc/cron.*/* /var/spool/cron/*/*; systemctl list-timers --all   # and the scripts that they name".into();
+    }
+    if let ["sh", "-c", _, PREFLIGHT, interface, address, name, folder, rest @ ..] =
+        &command.argv.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
+        let mut parts = rest.split(|word| *word == "--");
+        let mut part = || parts.next().unwrap_or_default().join(" ");
+        let (files, programs) = (part(), part());
+        return format!(
+            "id; ip addr show {interface}; arping -V; ls -l {files}; df {folder}; command -v {programs}; getent hosts {name}; \
+             grep -r {address} /etc/network* /etc/netplan /etc/sysconfig/network* /etc/NetworkManager /etc/systemd/network"
+        );
     }
     if let Some(user) = &command.user {
         text.push_str(&format!("[{user}] "));

@@ -375,7 +375,8 @@ pub struct Xcat {
     pub dhcp: bool,
     /// See `dns`.
     pub conserver: bool,
-    /// Seconds after which a call of an xCAT command counts as hung (facts: they can hang for ever).
+    /// Seconds after which a call of an xCAT command counts as hung (facts: they can hang for ever); fifteen times that for makedns,
+    /// makedhcp and makeconservercf, which write something for every node.
     pub call_timeout_s: u32,
     /// Least share of the last known number of nodes that the database must hold, percent (trap 52: 90).
     pub min_nodes_percent: u8,

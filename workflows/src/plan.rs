@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     script::Script,
     step::Step,
+    summary::{Helper, helpers},
     table::{Context, Workflow},
 };
 
@@ -146,6 +147,16 @@ impl Plan {
     /// makes both with the same run, for example 0.
     pub fn id(&self) -> Digest {
         Digest::of(&serde_json::to_vec(self).expect("plans are plain data"))
+    }
+
+    /// The shell helpers that its scripts call.
+    pub fn helpers(&self) -> Vec<Helper> {
+        let undo = |s: &'_ StepPlan| s.undo.as_ref().map(|u| [u.effect.clone(), u.probe.clone()]);
+        let scripts: Vec<Script> = self
+            .steps()
+            .flat_map(|s| [s.effect.clone(), s.probe.clone()].into_iter().chain(undo(s).into_iter().flatten()))
+            .collect();
+        helpers(&scripts)
     }
 
     /// All steps, in order.

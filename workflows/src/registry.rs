@@ -27,3 +27,9 @@ pub fn by_name(flavour: Flavour, name: &str) -> Option<Workflow> {
 pub fn flavour(table: &Digest) -> Option<Flavour> {
     Flavour::ALL.into_iter().find(|flavour| of(*flavour).iter().any(|w| w.digest() == *table))
 }
+
+/// Whether a run of that workflow that is done settles that open item of an earlier run: its temporary change was reverted, or another
+/// run's has taken its place (invariant 10).
+pub fn settles(workflow: &str, item: &str) -> bool {
+    Flavour::ALL.into_iter().filter_map(|f| by_name(f, workflow)).any(|w| w.settles.contains(&item))
+}

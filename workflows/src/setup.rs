@@ -5,7 +5,7 @@ use journal_schema::Kind::{Forward, Pivot, Reversible};
 
 use crate::{
     steps::{claim, seed, setup},
-    table::{Guard, Row, Stake, Workflow, row, states},
+    table::{Guard, PAIR, Row, Stake, Workflow, row, states},
     vocabulary,
 };
 
@@ -62,5 +62,5 @@ const TABLE: &[Row<Setup>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the database of the machine in service is given to the other one, and the two replicate from then on";
-    Workflow::new("setup", about, TABLE, S::Requested, S::Done).stake(Stake::OverwritesOther).at_primary()
+    Workflow::new("setup", about, TABLE, S::Requested, S::Done).stake(Stake::OverwritesOther).at_primary().settles(PAIR)
 }

@@ -11,9 +11,9 @@ use crate::{
         assess::{self, Aim},
         claim, epoch,
         postgres::{self, Proof},
-        schedules, verify, xcat,
+        preflight, schedules, verify, xcat,
     },
-    table::{Guard, Row, Stake, Workflow, row, states},
+    table::{Guard, PLACE, Row, Stake, Workflow, row, states},
 };
 
 states! {
@@ -42,7 +42,9 @@ states! {
 use Switchover as S;
 
 const TABLE: &[Row<Switchover>] = &[
-    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| assess::observe(c, Aim::Switchover)),
+    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| {
+        [assess::observe(c, Aim::Switchover), preflight::switchover(c)].concat()
+    }),
     row(S::Observed, "assess", S::Assessed, Reversible, Guard::ALWAYS, |c| assess::weigh(c, Aim::Switchover)),
     row(S::Assessed, "claim", S::Claimed, Reversible, Guard::ALWAYS, |c| claim::take(c, claim::Other::Alive)),
     row(S::Claimed, "disarm scheduled jobs", S::Disarmed, Reversible, Guard::ALWAYS, |c| schedules::disarm(c, true)),
@@ -67,5 +69,5 @@ const TABLE: &[Row<Switchover>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the two machines change places in order; no acknowledged row is lost";
-    Workflow::new("switchover", about, TABLE, S::Requested, S::Done).stake(Stake::StepsDown)
+    Workflow::new("switchover", about, TABLE, S::Requested, S::Done).stake(Stake::StepsDown).settles(PLACE)
 }

@@ -33,5 +33,8 @@ const TABLE: &[Row<Syncing>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "what deployment needs and only the primary can tell is saved on both machines";
-    Workflow::new("sync", about, TABLE, S::Requested, S::Done).stake(Stake::Nothing).at_primary()
+    Workflow::new("sync", about, TABLE, S::Requested, S::Done)
+        .stake(Stake::Nothing)
+        .at_primary()
+        .settles(&["save.other", "save.controller"])
 }

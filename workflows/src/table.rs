@@ -197,6 +197,8 @@ pub struct Workflow {
     pub stake: Stake,
     /// Which machine is meant when nobody says.
     pub aimed: Aimed,
+    /// Open items of earlier runs, by their ids, that are no longer so when a run of it is done (invariant 10).
+    pub settles: Vec<&'static str>,
 }
 
 /// Name of a state; only [`Workflow::new`] makes one, from an enum value.
@@ -209,6 +211,22 @@ impl StateName {
         self.0
     }
 }
+
+/// What was open about who bears the service's place, before another machine was given it: ids of open items.
+pub const PLACE: &[&str] = &[
+    "address",
+    "address.announce",
+    "announce.request",
+    "announce.reply",
+    "epoch",
+    "serve.boot-guard",
+    "service-nodes",
+    "switch.guard-boot",
+    crate::steps::UNPROTECTED,
+];
+
+/// What was open about a pair that was none, before it was made one again.
+pub const PAIR: &[&str] = &["dissolved", "fenced", crate::steps::UNPROTECTED];
 
 impl Workflow {
     /// Erases the enum of a constant table.
@@ -232,6 +250,7 @@ impl Workflow {
             goal: StateName(goal.name()),
             stake: Stake::PowersOff,
             aimed: Aimed::AtStandby,
+            settles: Vec::new(),
         }
     }
 
@@ -239,6 +258,13 @@ impl Workflow {
     #[must_use]
     pub fn stake(mut self, stake: Stake) -> Self {
         self.stake = stake;
+        self
+    }
+
+    /// With the open items of earlier runs that its end settles.
+    #[must_use]
+    pub fn settles(mut self, items: &'static [&'static str]) -> Self {
+        self.settles.extend(items);
         self
     }
 

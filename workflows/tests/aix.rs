@@ -15,7 +15,7 @@ use workflows::{
         read_aix::{self, Src},
         service_nodes, xcat,
     },
-    vocabulary_aix,
+    vocabulary, vocabulary_aix,
 };
 
 fn desk() -> Desk {
@@ -144,7 +144,7 @@ fn t48_t62_xcatd_is_stopped_to_its_last_process_and_restarted_everywhere() {
     assert!(text.contains("HOME=/ "), "root's home is / on AIX: {text}");
     let machine = common::Machine::default()
         .says("tabdump", ok(common::SITE))
-        .says("^xcatd: ", ok("0\n"))
+        .says("xcatd: ", ok("0\n"))
         .says("src", ok(""))
         .says("xcatd-ready", ok("ready\n"));
     is(&done(&steps[0], &machine), Verdict::Succeeded, "shows the site table");
@@ -230,4 +230,49 @@ fn t56_the_line_of_inittab_is_switched_off() {
     let (code, out) = shell(&command, &[("lsitab", &format!("echo '{line}'")), ("chitab", "echo \"$1\"")]);
     assert_eq!((code, out), (0, line.replace("once", "off") + "\n"));
     assert_eq!(shell(&command, &[("lsitab", "exit 1"), ("chitab", "echo no")]), (0, String::new()));
+}
+
+/// SRC's stop returns before the end, so that processes are counted; not every system lets perl give them a title.
+#[test]
+fn t48_xcatd_is_counted_with_and_without_a_title() {
+    let counted = |lines: &str| {
+        let ps = format!("cat <<'E'\n{lines}E");
+        shell(&vocabulary::xcatd_processes(), &[("ps", &ps)]).1.trim().to_owned()
+    };
+    assert_eq!(counted("xcatd: SSL listener\nxcatd: DB Access\n/usr/sbin/sshd\n"), "2");
+    assert_eq!(counted("/usr/bin/perl /opt/xcat/sbin/xcatd -f\n/usr/bin/perl -w /opt/xcat/sbin/xcatd\n"), "2");
+    assert_eq!(counted("/opt/xcat/sbin/xcatd -f\n"), "1");
+    assert_eq!(
+        counted(
+            "stopsrc -s xcatd\n/bin/sh /etc/init.d/xcatd stop\nvi /opt/xcat/sbin/xcatd\n/usr/bin/perl /opt/xcat/sbin/restartxcatd\n"
+        ),
+        "0"
+    );
+}
+
+/// AIX' DHCP server is called dhcpsd.
+#[test]
+fn t56_every_dhcp_server_is_found() {
+    for server in ["/usr/sbin/dhcpsd", "/usr/sbin/dhcpd -q", "dhcpsd -f /etc/dhcpsd.cnf", "kea-dhcp4 -c x"] {
+        let ps = format!("echo '{server}'");
+        assert_eq!(shell(&vocabulary::dhcpd_processes(), &[("ps", &ps)]).1, "1\n", "{server}");
+    }
+    assert_eq!(shell(&vocabulary::dhcpd_processes(), &[("ps", "echo '/usr/sbin/dhcpcd6 en0'")]).1, "0\n");
+}
+
+/// What is left open has a command, and that command never brings the old machine's interface up: its ODM still has the service address.
+#[test]
+fn t05_no_open_item_puts_the_address_on_the_wire_twice() {
+    let desk = desk();
+    let ctx = desk.context();
+    let command = |guarded| aix::guard_boot(&ctx, NodeId::A, guarded, "guard").opens.unwrap().command;
+    assert_eq!(command(aix::Guarded::Replaced), "hamn run failback");
+    let again = command(aix::Guarded::InService);
+    assert!(
+        again.starts_with("ping -c 2 -w 2 9.114.47.103 || { /usr/sbin/mktcpip -h aixmn1 -a 9.114.47.103 "),
+        "{again}"
+    );
+    assert!(again.contains("&& chdev -l en1 -a 'state=detach' -P; }"), "not for good: {again}");
+    let taken = aix::take(&ctx)[0].opens.clone().unwrap().command;
+    assert!(taken.starts_with("ping ") && taken.contains("on mn-b, while it is the one in service"), "{taken}");
 }

@@ -11,6 +11,7 @@ use workflows::{
     Action, ActionResult,
     model::{Fence, Flavour, NodeId},
     registry,
+    steps::schedules::{self, Surroundings},
 };
 
 // ---- fencing
@@ -99,6 +100,11 @@ fn a_silent_device_is_not_waited_for_long() {
         })
     };
     assert_eq!(waits(&desk), [10, 10]);
+    // And no longer when it is to be fenced by it: once, where it was silent at the look.
+    let identity = step("failover", &desk, "fence.identity");
+    assert_eq!((identity.retries, identity.timeout_s), (0, 25));
+    desk.learn(&[Fact::Answers { node: "mn-a".into(), channel: Channel::Bmc, answer: Tri::Yes }]);
+    assert_eq!(step("failover", &desk, "fence.identity").retries, 1);
     if let Fence::Agent { options, .. } = &mut desk.pair.nodes[0].fence {
         options.push(("login_timeout".into(), "5".into()));
         options.push(("power_timeout".into(), "20".into()));
@@ -172,7 +178,7 @@ fn t22_disarmed_is_what_the_listing_shows() {
     let judgement = done(&disarm, &standby());
     is(&judgement, Verdict::Failed, "can still fire");
     let judgement = done(&disarm, &in_service());
-    is(&judgement, Verdict::Succeeded, "no crontab");
+    is(&judgement, Verdict::Succeeded, "no crontab, script or timer");
     assert_eq!(learned(&judgement).jobs().map(|j| j.3).collect::<Vec<_>>(), [Tri::No]);
     let other = step("switchover", &Desk::informed(), "disarm.other");
     assert!(other.script.listing().contains(PUSH_LINE));
@@ -412,7 +418,7 @@ fn t56_a_service_is_stopped_when_no_process_is_left() {
     let left = |n: &str| {
         done(
             &stop,
-            &Machine::default().says("service xcatd stop", ok("Stopping xcatd  failed!\n")).says("^xcatd: ", ok(n)),
+            &Machine::default().says("service xcatd stop", ok("Stopping xcatd  failed!\n")).says("xcatd: ", ok(n)),
         )
     };
     is(&left("0\n"), Verdict::Succeeded, "no process");
@@ -445,7 +451,7 @@ fn the_end_is_verified_on_the_machine() {
     let stepped = Machine::default()
         .says("pg_is_in_recovery", ran(2, "", "psql: error: No such file or directory\n"))
         .says("ip -o -4", ok("1: lo    inet 127.0.0.1/8 scope host lo\n"))
-        .says("^xcatd: ", ok("0\n"))
+        .says("xcatd: ", ok("0\n"))
         .says("hostname", ok("mn2\n"))
         .says("standby.signal", ok("written by hamn\n"));
     let other = step("switchover", &desk, "verify.other");
@@ -455,7 +461,7 @@ fn the_end_is_verified_on_the_machine() {
         Verdict::Failed,
         "would start writable",
     );
-    is(&looked(&other, &stepped.clone().says("^xcatd: ", ok("2\n"))), Verdict::Failed, "xcatd runs");
+    is(&looked(&other, &stepped.clone().says("xcatd: ", ok("2\n"))), Verdict::Failed, "xcatd runs");
     is(
         &looked(&other, &stepped.clone().says("pg_is_in_recovery", ok("primary|7411000000000000001|1\n"))),
         Verdict::Failed,
@@ -490,4 +496,59 @@ fn a_rolled_back_primary_serves_again() {
     let steps = (workflow.row("claim").unwrap().steps)(&context);
     assert_eq!(steps.len(), 1, "a silent machine is not waited for");
     assert_eq!(dead.request.target, NodeId::B);
+}
+
+/// Not only crontabs hold jobs, and what a job does mostly stands in a script.
+#[test]
+fn t22_wrappers_scripts_and_timers_are_jobs_too() {
+    let listing = format!(
+        "/etc/crontab:17 * * * * root cd / && run-parts --report /etc/cron.hourly\n\
+         /var/spool/cron/tabs/root:0 5 * * * /root/bin/nightly\n:runs   pg_restore -d xcatdb -c /tmp/xcatdb\n:runs rsync -a $A $B\n\
+         /var/spool/cron/tabs/root:0 6 * * * /root/bin/harmless\n:runs rsync -a /home/ backup.example.org:/srv/home/\n\
+         /var/spool/cron/tabs/root:{RESTORE_LINE}\n\
+         /etc/cron.daily/copies:    scp /tmp/xcatdb mn2:/tmp/\n/etc/cron.daily/harmless:echo rsync is not run on mn2\n\
+         sync.service:ExecStart=-/usr/bin/rsync -a /install/ mn2:/install\n\
+         trim.service:ExecStart=/usr/sbin/fstrim --listed-in /etc/fstab\nheld.service:#hamn:run-1: held\n:end\n"
+    );
+    let desk = Desk::informed();
+    let around = Surroundings::of(&desk.pair, []);
+    let found = schedules::facts("mn-b", &ok(&listing), &around).expect("a whole listing");
+    let holders: Vec<&str> = found
+        .iter()
+        .map(|f| match f {
+            Fact::ScheduledJob { holder, armed: Tri::Yes, .. } => holder.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let root = "/var/spool/cron/tabs/root";
+    assert_eq!(holders, [root, root, "/etc/cron.daily/copies", "sync.service"]);
+
+    let mut desk = Desk::new();
+    desk.learn(&found);
+    let disarm = step("failover", &desk, "disarm.target");
+    let (does, undoes) = (disarm.script.listing(), disarm.undo.as_ref().unwrap().script.listing());
+    for part in [
+        "edit /var/spool/cron/tabs/root: comment out lines with \"0 5 * * * /root/bin/nightly\"",
+        "chmod a-x /etc/cron.daily/copies",
+        "write /etc/systemd/system/sync.service.d/hamn.conf (mode 644)",
+        "ConditionPathExists=!/",
+        "systemctl daemon-reload\nsystemctl stop sync.service",
+    ] {
+        assert!(does.contains(part), "{part}: {does}");
+    }
+    for part in [
+        "uncomment",
+        "chmod a+x /etc/cron.daily/copies",
+        "rm -f -- /etc/systemd/system/sync.service.d/hamn.conf\nsystemctl daemon-reload",
+    ] {
+        assert!(undoes.contains(part), "{part}: {undoes}");
+    }
+    let item = disarm.opens.clone().expect("an open item");
+    assert!(item.command.contains("daemon-reload") && item.command.contains("grep -n"), "{}", item.command);
+    // By listing, whatever the commands said: systemd's stop fails for a unit that does not run.
+    is(&done(&disarm, &standby().says("schedules", ok(&listing))), Verdict::Failed, "4 jobs can still fire");
+    let none = standby()
+        .says("schedules", ok("sync.service:#hamn:run-1: held\n:end\n"))
+        .says("systemctl stop", ran(5, "", "not loaded\n"));
+    is(&done(&disarm, &none), Verdict::Succeeded, "no crontab, script or timer");
 }

@@ -51,6 +51,25 @@ fn plans() {
     }
 }
 
+/// The short form leaves nothing unnamed: every shell text is a helper with a purpose, and what the procedure itself says is in a line of
+/// its own.
+#[test]
+fn every_shell_text_has_a_name_and_a_purpose() {
+    for (flavour, workflow) in all() {
+        let plan = Plan::new(&workflow, &informed(flavour, &workflow).context());
+        for step in plan.steps() {
+            let undo = step.undo.iter().flat_map(|u| [&u.effect, &u.probe]);
+            for line in [&step.effect, &step.probe].into_iter().chain(undo).flat_map(workflows::Script::summary) {
+                assert!(!line.contains("sh -c"), "{}: {line}", step.id);
+                assert!(flavour == Flavour::Postgres || line.len() < 260, "{}: {line}", step.id);
+            }
+        }
+        for helper in plan.helpers() {
+            assert!(!helper.purpose.is_empty() && !helper.text.is_empty(), "{helper:?}");
+        }
+    }
+}
+
 /// Before anything was looked at, the plan is dry and complete all the same.
 #[test]
 fn a_dry_plan() {
@@ -73,4 +92,30 @@ fn diagrams() {
         let all = [diagram::text(&workflow), diagram::mermaid(&workflow), diagram::dot(&workflow)];
         insta::assert_snapshot!(named("diagrams", flavour, workflow.name), all.join("\n"));
     }
+}
+
+/// What one workflow leaves open and another settles goes by one name (invariant 10).
+#[test]
+fn what_a_later_run_settles_is_opened_by_some_run() {
+    let opened: std::collections::BTreeSet<String> = all()
+        .flat_map(|(flavour, workflow)| {
+            let desk = informed(flavour, &workflow);
+            let plan = Plan::new(&workflow, &desk.context());
+            plan.steps().filter_map(|s| s.opens.as_ref()).map(|i| i.id.clone()).collect::<Vec<_>>()
+        })
+        .collect();
+    let mut settled = 0;
+    for (_, workflow) in all() {
+        for item in &workflow.settles {
+            assert!(
+                opened.contains(*item),
+                "{} settles {item}, which nobody opens; opened are {opened:#?}",
+                workflow.name
+            );
+            settled += 1;
+        }
+    }
+    assert!(settled > 20, "{settled}");
+    assert!(registry::settles("failback", "unprotected") && registry::settles("failback", "fenced"));
+    assert!(!registry::settles("drill", "unprotected") && !registry::settles("failback", "divergence"));
 }

@@ -286,3 +286,120 @@ proptest! {
         }
     }
 }
+
+/// Systemd that knows three timers: one that copies by a script, one that is neither enabled nor active, one that hamn disarmed.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+case "$*" in
+is-system-running) echo degraded; exit 1 ;;
+list-unit-files*) echo 'nightly.timer enabled enabled'; echo 'off.timer disabled enabled'; echo 'tmpl@.timer enabled -' ;;
+list-units*) printf '\342\227\217 held.timer loaded active waiting Held\n' ;;
+*off.timer) printf 'Unit=off.service\nActiveState=inactive\nUnitFileState=disabled\n' ;;
+show*) for t; do :; done; printf 'Unit=%s.service\nActiveState=active\nUnitFileState=static\n' "${t%.timer}" ;;
+'cat nightly.service') printf '# /etc/systemd/system/nightly.service\n[Service]\nType=oneshot\n#ExecStart=/no\nExecStartPre=-/usr/bin/rsync -a \\\n  mn1:/install/ /install\nExecStart=HERE/run "x"\n' ;;
+'cat held.service') printf '[Service]\nExecStart=/usr/bin/rsync mn2:/ /\n# /etc/systemd/system/held.service.d/hamn.conf\n#hamn:run-1: held\n' ;;
+*) exit 3 ;;
+esac
+"#;
+
+/// SLES keeps crontabs in `tabs`; what a job does stands in the script that it names; timers are jobs too.
+#[test]
+fn t22_every_place_where_jobs_stand() {
+    each(|shell, dir| {
+        let here = at(dir, "");
+        let here = here.trim_end_matches('/');
+        let put = |path: &str, text: &str, mode: u32| {
+            let path = dir.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text.replace("HERE", here)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        put("bin/systemctl", SYSTEMCTL, 0o755);
+        put("run", "#!/bin/bash\n# rsync\nPEER=mn2\n  rsync -a \"$1\" $PEER:/etc/xcat\n", 0o755);
+        put("binary", "\u{7f}ELF rsync\nrsync\n", 0o755);
+        put("var/spool/cron/tabs/root", "# */5 * * * * HERE/run\n\\n 0 5 * * * HERE/run a;HERE/binary\nno end", 0o600);
+        put("etc/cron.daily/copies", "#!/bin/sh\nif :; then\n    scp /tmp/xcatdb mn2:/tmp/\nfi\n", 0o755);
+        put("etc/cron.daily/not-run", "#!/bin/sh\nscp /tmp/xcatdb mn2:/tmp/\n", 0o644);
+        let listing = workflows::vocabulary::crontabs();
+        let text = listing.argv[2]
+            .replace("/etc/c", &format!("{here}/etc/c"))
+            .replace("/var/spool", &format!("{here}/var/spool"));
+        let path = format!("{here}/bin:{}", std::env::var("PATH").unwrap());
+        let got = shells::sh_with(shell, &text, |c| c.env("PATH", path));
+        let expected = "HERE/var/spool/cron/tabs/root:# */5 * * * * HERE/run\n\
+             HERE/var/spool/cron/tabs/root:\\n 0 5 * * * HERE/run a;HERE/binary\n\
+             :runs   rsync -a \"$1\" $PEER:/etc/xcat\n\
+             HERE/var/spool/cron/tabs/root:no end\n\
+             HERE/etc/cron.daily/copies:    scp /tmp/xcatdb mn2:/tmp/\n\
+             nightly.service:ExecStartPre=-/usr/bin/rsync -a    mn1:/install/ /install\n\
+             nightly.service:ExecStart=HERE/run \"x\"\n\
+             :runs   rsync -a \"$1\" $PEER:/etc/xcat\n\
+             held.service:#hamn:run-1: held\n:end\n";
+        let out = String::from_utf8_lossy(&got.stdout).replace(here, "HERE");
+        assert_eq!(out, expected, "{shell}: {}", String::from_utf8_lossy(&got.stderr));
+        // A systemd that does not say what timers there are leaves the listing without its end.
+        put("bin/systemctl", "#!/bin/sh\n[ $1 = is-system-running ] && echo running\nexit 1\n", 0o755);
+        let path = format!("{here}/bin:{}", std::env::var("PATH").unwrap());
+        let got = shells::sh_with(shell, &text, |c| c.env("PATH", path));
+        assert!(!String::from_utf8_lossy(&got.stdout).contains(":end"), "{shell}");
+    });
+}
+
+/// What the look before a run says of this machine and of files as the distributions write them.
+#[test]
+fn t05_t78_the_look_before_a_run_in_each_shell() {
+    each(|shell, dir| {
+        let here = at(dir, "");
+        let here = here.trim_end_matches('/');
+        let configured = [
+            (
+                "etc/sysconfig/network-scripts/ifcfg-eth0",
+                "DNS1=10.77.0.10\nIPADDR=10.77.0.12\nGATEWAY=10.77.0.10\n",
+                false,
+            ),
+            ("etc/sysconfig/network-scripts/ifcfg-eth1", "NAME=eth1\nIPADDR1=\"10.77.0.10\"\n", true),
+            ("etc/sysconfig/network/ifcfg-eth2", "IPADDR='10.77.0.10/24'\n", true),
+            ("etc/sysconfig/network/ifcfg-eth3", "#IPADDR='10.77.0.10/24'\nIPADDR=10.77.0.101\n", false),
+            ("etc/NetworkManager/system-connections/bond0", "[ipv4]\naddress1=10.77.0.10/24,10.77.0.1\n", true),
+            (
+                "etc/NetworkManager/system-connections/bond1",
+                "[ipv4]\naddress1=110.77.0.10/24\ndns=10.77.0.10;\n",
+                false,
+            ),
+            (
+                "etc/network/interfaces",
+                "iface eth0 inet static\n    address 10.77.0.10\n    dns-nameservers 10.77.0.10\n",
+                true,
+            ),
+            ("etc/netplan/50.yaml", "    nameservers:\n      addresses: [10.77.0.10]\n", false),
+            ("etc/systemd/network/1.network", "Address=10.77.0.10/24\n", true),
+        ];
+        for (path, text, _) in &configured {
+            let path = dir.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+        }
+        let pair = workflows::example::practice();
+        let node = workflows::model::Node { interface: "lo".into(), ..pair.nodes[0].clone() };
+        let files = [at(dir, "etc/network/interfaces"), at(dir, "not there")];
+        let look = workflows::vocabulary::preflight(&pair, &node, &files, &["sh".into(), "/no/such".into()]);
+        let text = look.argv[2].replace("/etc/n", &format!("{here}/etc/n")).replace("/etc/s", &format!("{here}/etc/s"));
+        let text = text.replace("/etc/N", &format!("{here}/etc/N"));
+        let words: Vec<String> = look.argv[4..].iter().map(|w| format!("'{w}'")).collect();
+        let got = shells::sh_with(shell, &format!("set -- {}\n{text}", words.join(" ")), |c| c);
+        let out = String::from_utf8_lossy(&got.stdout).into_owned();
+        let lines: Vec<&str> = out.lines().collect();
+        for line in ["link lo", "carrier lo", "inet 127.0.0.1/8", "missing /no/such"] {
+            assert!(lines.contains(&line), "{shell}: {line}: {out}");
+        }
+        assert!(lines.contains(&&*format!("absent {}", at(dir, "not there"))), "{shell}: {out}");
+        assert!(
+            lines.iter().any(|l| l.starts_with("free ") && l.ends_with(&format!("{here}/etc/network"))),
+            "{shell}: {out}"
+        );
+        assert!(!out.contains("missing sh\n") && out.ends_with(":end\n"), "{shell}: {out}");
+        for (path, _, found) in configured {
+            let line = format!("persistent {here}/{path}");
+            assert_eq!(lines.contains(&&*line), found, "{shell}: {path}: {out}");
+        }
+    });
+}

@@ -21,6 +21,10 @@ fn setting(node: &str, name: &str, value: &str) -> Fact {
     Fact::Setting { node: node.into(), name: name.into(), value: value.into() }
 }
 
+fn bears(node: &str, holds: Tri) -> Fact {
+    Fact::HoldsAddress { node: node.into(), address: "9.114.47.103".into(), holds }
+}
+
 /// mn-a is in service and gives its database to mn-b.
 fn desk() -> Desk {
     let mut desk = Desk { pair: example::procedure(), ..Desk::new() };
@@ -47,6 +51,7 @@ fn informed() -> Desk {
         desk.learn(&[
             service("xcatd", if node == "mn-a" { Tri::Yes } else { Tri::No }),
             Fact::Epoch { node: node.into(), epoch: 1 },
+            bears(node, if node == "mn-a" { Tri::Yes } else { Tri::No }),
         ]);
     }
     let image = Fact::BackupImage {
@@ -143,6 +148,18 @@ fn t11_t45_nothing_but_a_standard_a_standby_or_nothing_is_overwritten() {
     let mut standby = informed();
     standby.learn(&[setting("mn-a", "HADR database role", "STANDBY")]);
     is(&role(&steps::weigh(&standby.context())[0], ok("absent\n")), Verdict::Failed, "only one that is in service");
+
+    // After a takeover that dissolved the pair the copy in service is STANDARD, and the dead one's still PRIMARY.
+    let mut old = informed();
+    old.learn(&[setting("mn-a", "HADR database role", "PRIMARY"), Fact::Epoch { node: "mn-b".into(), epoch: 2 }]);
+    let turned = role(&steps::weigh(&old.context())[0], ok("STANDARD\n"));
+    is(&turned, Verdict::Failed, "mn-b took over from it, and has what came after");
+    is(&turned, Verdict::Failed, "hamn run setup --target mn-b");
+    let mut named = informed();
+    named.learn(&[bears("mn-b", Tri::Yes)]);
+    is(&role(&steps::weigh(&named.context())[0], ok("STANDARD\n")), Verdict::Failed, "mn-b bears the service address");
+    named.learn(&[bears("mn-b", Tri::Unknown)]);
+    is(&role(&steps::weigh(&named.context())[0], ok("STANDARD\n")), Verdict::Unknown, "was not seen");
 
     // In the same job as the restore, in this order, each stopping the rest.
     let restore = seed::restore(&desk.context(), NodeId::B, "seed.restore").remove(0);
@@ -242,6 +259,7 @@ fn t46_the_log_is_kept_by_the_parameter_of_the_version() {
         back.contains("LOGRETAIN OFF") && back.contains("TRACKMOD OFF") && back.contains("INDEXREC SYSTEM;"),
         "{back}"
     );
+    assert!(steps[0].opens.as_ref().unwrap().text.contains("nobody takes old ones away") && steps[1].opens.is_none());
     desk.learn(&[setting("mn-a", "version", "10.5.0.8"), setting("mn-b", "version", "10.5.0.8")]);
     let text = steps::configure(&desk.context())[0].script.listing();
     assert!(text.contains("LOGARCHMETH1 LOGRETAIN") && !text.contains("USING LOGRETAIN"), "{text}");
@@ -250,34 +268,6 @@ fn t46_the_log_is_kept_by_the_parameter_of_the_version() {
     assert!(!text.contains("LOGARCHMETH1"), "an archive that is there is left alone: {text}");
     desk.learn(&[setting("mn-b", "HADR database role", "absent")]);
     assert_eq!(steps::configure(&desk.context()).len(), 1, "there is nothing to configure yet");
-}
-
-/// Once its log was kept, a database may want a backup before it lets anybody in, xcatd included, although the parameter is back.
-#[test]
-fn t46_the_way_back_ends_with_a_database_that_lets_clients_in() {
-    let mut desk = informed();
-    desk.learn(&[setting("mn-b", "HADR database role", "STANDARD")]);
-    let steps = steps::configure(&desk.context());
-    let back = |id: usize, says: workflows::ActionResult| {
-        let undo = steps[id].undo.as_ref().expect("it can be taken back");
-        let done = group(&[("DB20000I", 0), ("DB20000I", 0), ("DB20000I", 0), ("DB20000I", 0)]);
-        let machine = Machine::default().says("UPDATE DB CFG", done).says("directory", ok("")).says("db2-opens", says);
-        (undo.judge)(&machine.answer(&undo.script))
-    };
-    let shut = || {
-        ran(
-            4,
-            "SQL1116N  A connection to or activation of database \"XCATDB\" cannot be made because of BACKUP PENDING.\n",
-            "",
-        )
-    };
-    is(&back(0, ok("open\n")), Verdict::Succeeded, "4 statements done");
-    is(&back(0, shut()), Verdict::Failed, "lets nobody in: SQL1116N");
-    is(&back(1, shut()), Verdict::Failed, "lets nobody in: SQL1116N");
-    is(&back(0, ran(124, "", "")), Verdict::Failed, "lets nobody in");
-    let pending = || ran(4, "SQL1117N  … ROLL-FORWARD PENDING\n", "");
-    is(&back(0, pending()), Verdict::Failed, "SQL1117N");
-    is(&back(1, pending()), Verdict::Succeeded, "as before");
 }
 
 /// What was written since the mark, by the file system's own word; whatever the zone of whoever asks.
@@ -308,6 +298,28 @@ fn t28_only_what_was_made_since_the_mark_is_listed() {
         assert_eq!(run(shell, &since), (Some(0), format!("{made}\n:end\n")), "{shell}");
         std::fs::remove_file(path(made)).unwrap();
     }
+}
+
+/// The changed log parameter puts the database in service into *backup pending*: what is undone must let xcatd in again.
+#[test]
+fn t46_a_rollback_leaves_no_backup_pending() {
+    let desk = informed();
+    let steps = steps::configure(&desk.context());
+    let undo = steps[0].undo.as_ref().unwrap();
+    let lines = undo.script.listing();
+    let backup = lines.find("BACKUP DB XCATDB TO /var/lib/db2/backup").expect("an offline backup");
+    assert!(lines.find("LOGRETAIN OFF").unwrap() < backup, "{lines}");
+    assert!(!steps[1].undo.as_ref().unwrap().script.listing().contains("BACKUP"), "what is overwritten needs none");
+    let pending = |answer: &str| {
+        let config = configuration("STANDARD", &[]) + &format!(" Backup pending    = {answer}\n");
+        let done = group(&[("DB20000I", 0), ("DB20000I", 0), ("DB20000I", 0), ("DB20000I", 0)]);
+        let machine =
+            Machine::default().says("db2", done).says("directory", ok("")).says("GET DB CFG", group(&[(&config, 0)]));
+        (undo.judge)(&machine.answer(&undo.script.clone().followed_by(&undo.probe)))
+    };
+    is(&pending("NO"), Verdict::Succeeded, "the former parameters");
+    is(&pending("YES"), Verdict::Failed, "as xcatdb, while nobody is connected: db2 BACKUP DB XCATDB TO");
+    is(&pending("?"), Verdict::Unknown, "could not be seen");
 }
 
 #[test]

@@ -153,7 +153,8 @@ impl World {
             ["sh", "-c", script] if *script == fixed.restore_processes => {
                 Some(Ran::ok(format!("{}\n", self.m(id).restores), 20))
             }
-            ["sh", "-c", script] if *script == fixed.crontabs => Some(self.crontabs(id)),
+            ["sh", "-c", script, _] if *script == fixed.crontabs => Some(self.crontabs(id)),
+            ["sh", "-c", script, _, interface, ..] if *script == fixed.preflight => Some(self.preflight(id, interface)),
             ["sh", "-c", script, "processes", programs] if *script == fixed.helper_processes => {
                 let helper = helper(programs.split('|').next()?)?;
                 let running = self.m(id).helpers[super::machine::helper_index(helper)];
@@ -173,6 +174,13 @@ impl World {
                 let ready = ran.exit == 0 && ran.stdout.lines().any(|l| l.starts_with("\"master\","));
                 let stdout = if ready && !ran.hangs { "ready\n" } else { "" };
                 Some(Ran { exit: i32::from(!ready), stdout: stdout.to_owned(), stderr: String::new(), ..ran })
+            }
+            ["sh", "-c", script, "is-machine", _, wanted]
+                if *script == vocabulary::transfer::is_machine(fixed.pair.node(id)).argv[2] =>
+            {
+                let own = &fixed.pair.node(id).machine_id;
+                let same = own.eq_ignore_ascii_case(wanted);
+                Some(Ran::ok(format!("{own}\n"), 10).exit(if same { 0 } else { 9 }))
             }
             ["sed", "-n", "s/|.*//p", path] => Some(self.before_bar(id, path)),
             ["rm", "-f", "--", path] => {
@@ -210,6 +218,23 @@ impl World {
             }
             None => Ran::failed(2, format!("sed: can't read {path}: No such file or directory\n"), 2),
         }
+    }
+
+    /// A machine of the simulator has all its programs and room; what can be wrong there is what it is connected with.
+    fn preflight(&self, id: NodeId, interface: &str) -> Ran {
+        let own = &self.fixed.pair.node(id).interface;
+        let mut out = format!("uid 0\nlink lo\nlink {own}\n");
+        if interface == own {
+            if !self.m(id).cut_cluster {
+                let _ = writeln!(out, "carrier {own}");
+            }
+            let prefix = self.fixed.pair.service.prefix;
+            for address in self.fixed.own[super::index(id)].iter().filter(|a| self.fixed.cluster_facing(**a)) {
+                let _ = writeln!(out, "inet {}/{prefix}", super::fixed::dotted(*address));
+            }
+        }
+        let _ = writeln!(out, "name {}\n:end", self.fixed.pair.service.address);
+        Ran::ok(out, 60)
     }
 
     fn at_boot(&self, id: NodeId, service: &str) -> Ran {

@@ -61,6 +61,8 @@ pub(super) struct Database {
     upstream: Option<u32>,
     /// A stream is shown: up, or silently lost less than a minute ago.
     pub(super) stream_shown: bool,
+    /// `synchronous_standby_names` was emptied.
+    pub(super) waits_for_nobody: bool,
     pub(super) last_commit_ms: Option<u64>,
     pub(super) last_message_ms: Option<u64>,
 }
@@ -96,6 +98,7 @@ impl Database {
             hba: Arc::new([]),
             upstream: None,
             stream_shown: false,
+            waits_for_nobody: false,
             last_commit_ms: None,
             last_message_ms: None,
         }
@@ -419,7 +422,7 @@ impl World {
         let db = &self.m(id).db;
         let pg = self.fixed.pair.postgres();
         let served = reached && db.writable() && db.serves(service, self.fixed.client(), Some(&pg.database), &pg.user);
-        (served && (!self.synchronous || self.stream().is_some_and(|(up, _)| up == id))).then_some(id)
+        (served && (!self.commits_wait(id) || self.stream().is_some_and(|(up, _)| up == id))).then_some(id)
     }
 
     /// Lets time pass: the client writes, the standby receives.

@@ -264,7 +264,6 @@ impl World {
             Asked::Tool(argv) => self.db2_program(id, argv, None, limit_ms),
             Asked::Applications => self.db2_applications(id, limit_ms),
             Asked::RoleIs(database, roles) => self.db2_role_is(id, database, roles, limit_ms),
-            Asked::Opens(database, directory) => self.db2_opens(id, database, directory, limit_ms),
             Asked::SaveLogs(database, directory) => self.db2_save_logs(id, database, directory, limit_ms),
             Asked::Image(what, path, stamp) => self.db2_image(id, what, path, stamp),
         }
@@ -312,22 +311,6 @@ impl World {
         };
         word.clone_into(&mut ran.stdout);
         ran
-    }
-
-    /// Whether a client can connect, after a backup if the database wants one.
-    fn db2_opens(&mut self, id: NodeId, database: &str, directory: &str, limit_ms: u64) -> Ran {
-        let connect = [format!("-CONNECT TO {database}")];
-        let mut ran = self.db2_group(id, &connect, limit_ms);
-        if ran.stdout.contains("SQL1116N") {
-            let saved = self.db2_group(id, &[format!("-BACKUP DB {database} TO {directory}")], limit_ms);
-            let again = self.db2_group(id, &connect, limit_ms);
-            ran = Ran { cost_ms: ran.cost_ms + saved.cost_ms + again.cost_ms, ..again };
-        }
-        let refused = ran.stdout.split("SQL").skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-        if refused {
-            return ran.exit(4);
-        }
-        Ran { stdout: "open\n".to_owned(), ..ran }
     }
 
     /// Configuration and log files of a database kept in a directory.

@@ -231,11 +231,14 @@ fn tables(pair: &Pair) -> Tables {
         all.entry(table.name).or_default().push(row);
     };
     let service = &pair.service;
+    // One name in both tables: where the machines call it differently, xCAT finds the interface by its network (trap 16).
+    let [a, b] = [NodeId::A, NodeId::B].map(|id| pair.node(id).interface.as_str());
+    let nic = if a == b { a } else { "" };
     for (key, value) in [
         ("master", service.address.as_str()),
         ("nameservers", service.address.as_str()),
         ("domain", "cluster.test"),
-        ("dhcpinterfaces", pair.node(NodeId::A).interface.as_str()),
+        ("dhcpinterfaces", nic),
         ("installdir", "/install"),
         ("xcatdport", "3001"),
     ] {
@@ -252,7 +255,7 @@ fn tables(pair: &Pair) -> Tables {
             ("netname", "cluster"),
             ("net", &net.to_string()),
             ("mask", &mask.to_string()),
-            ("mgtifname", &pair.node(NodeId::A).interface),
+            ("mgtifname", nic),
             ("tftpserver", &service.address),
         ],
     );

@@ -81,7 +81,7 @@ impl World {
             ),
             sql::PRIMARY_POSITION => {
                 let count = u8::from(db.stream_shown);
-                let sync = if self.synchronous { count } else { 0 };
+                let sync = if self.commits_wait(id) { count } else { 0 };
                 Ran::ok(format!("{}|{count}|{sync}\n", db.end), 20)
             }
             sql::PROMOTE if !standby => Ran::failed(
@@ -103,6 +103,18 @@ impl World {
                 let text = self.m(id).files.get(&self.fixed.pg_hba).map_or("", |t| t);
                 Ran::ok(format!("{}\n", super::postgres_conf::read_hba(text).1), 20)
             }
+            sql::VERSION => Ran::ok("150004\n", 20),
+            sql::SETTINGS => {
+                let names = if self.commits_wait(id) { "*" } else { "" };
+                Ran::ok(format!("{}|{}|{names}\n", self.fixed.postgresql_conf, self.fixed.pg_hba), 20)
+            }
+            sql::WAITS_FOR => Ran::ok(if self.commits_wait(id) { "*\n" } else { "\n" }, 20),
+            sql::WAIT_FOR_NOBODY => {
+                self.wrote(Place::Node(id), "alter-system", "synchronous_standby_names");
+                self.m_mut(id).db.waits_for_nobody = true;
+                Ran::ok("", 20)
+            }
+            sql::NICS => Ran::ok(self.named_nics(id), 20),
             sql::LISTEN => Ran::ok(format!("{}\n", db.listen), 20),
             sql::RELOAD => {
                 self.reload_database(id);
@@ -114,6 +126,20 @@ impl World {
                 Ran::failed(1, "ERROR:  not in the vocabulary\n", 20)
             }
         }
+    }
+
+    /// Whether commits of this server wait for a standby, there being one or not.
+    pub(super) fn commits_wait(&self, id: NodeId) -> bool {
+        self.synchronous && !self.m(id).db.waits_for_nobody
+    }
+
+    /// Rows of xCAT's tables that name interfaces.
+    fn named_nics(&self, id: NodeId) -> String {
+        let tables = &self.m(id).db.tables;
+        let rows = |table: &str| tables.get(table).into_iter().flatten();
+        let networks = rows("networks").map(|r| format!("networks.{}|{}", r[0], r[3]));
+        let site = rows("site").filter(|r| r[0] == "dhcpinterfaces").map(|r| format!("site.dhcpinterfaces|{}", r[1]));
+        networks.chain(site).filter(|row| !row.ends_with('|')).fold(String::new(), |all, row| all + &row + "\n")
     }
 
     /// `pg_controldata`: works on a stopped server too.

@@ -114,7 +114,7 @@ impl Asked<'_> {
             None => Err(Trouble::refused(
                 "neither machine is seen to be the standby, so it must be said which is to be in service",
             )
-            .detail(view::facts(pair, &look.known))
+            .detail(view::facts(pair, &look.known, self.workflow.stake))
             .next(format!("hamn run {} --target NAME", self.workflow.name))),
         }
     }

@@ -29,7 +29,7 @@ impl Asked<'_> {
         let mut text = format!("{} of {}: {} {verb} {}\n\n", self.workflow.name, pair.name, target.name, other.name);
         text.push_str(&view::topology(pair, known, sight.target, self.workflow.stake));
         text.push_str(&format!("\nSeen {} UTC from {}\n", timestamp(who::now()), self.operator.host));
-        text.push_str(&view::facts(pair, known));
+        text.push_str(&view::facts(pair, known, self.workflow.stake));
         for seen in &sight.look.seen {
             text.push_str(&format!("  {}: {}\n", seen.title, seen.judgement.why));
         }

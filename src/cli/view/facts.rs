@@ -69,12 +69,17 @@ pub(crate) fn alive(known: &Known, node: &str) -> Option<String> {
     (!on.is_empty()).then(|| on.join(", "))
 }
 
-/// Both machines side by side.
-pub(crate) fn facts(pair: &Pair, known: &Known) -> String {
+/// Both machines side by side. Where the workflow looks at everything, what is not known is a fact too; the others ask for what they
+/// need, and the rest is left out.
+pub(crate) fn facts(pair: &Pair, known: &Known, stake: Stake) -> String {
     let names = NodeId::BOTH.map(|id| pair.node(id).name.as_str());
     let mut table = Table::new(&["", names[0], names[1]]);
+    let whole = matches!(stake, Stake::PowersOff | Stake::StepsDown | Stake::OverwritesTarget);
     let mut row = |label: &str, of: &dyn Fn(&str) -> String| {
-        table.row([label.to_owned(), of(names[0]), of(names[1])]);
+        let said = names.map(of);
+        if whole || said.iter().any(|text| text != "unknown") {
+            table.row([label.to_owned()].into_iter().chain(said));
+        }
     };
     row("host name", &|n| known.host_name(n).unwrap_or("unknown").to_owned());
     row("machine-id", &|n| {
@@ -141,6 +146,16 @@ pub(crate) fn facts(pair: &Pair, known: &Known) -> String {
         }
     }
     text
+}
+
+/// What the machine's own database says of its part in the pair.
+fn hadr_role(known: &Known, node: &str) -> &'static str {
+    match known.hadr(node) {
+        Some(Fact::Hadr { role: HadrRole::Primary, .. }) => "primary",
+        Some(Fact::Hadr { role: HadrRole::Standby, .. }) => "standby",
+        Some(Fact::Hadr { role: HadrRole::Standard, .. }) => "in no pair",
+        _ => "of unknown role",
+    }
 }
 
 /// State and connection of HADR as the machine's own database has them.
@@ -242,7 +257,13 @@ pub(crate) fn topology(pair: &Pair, known: &Known, target: NodeId, stake: Stake)
         let mut now = match known.database(name).0 {
             // Nothing is at stake and the roles were not asked for.
             DatabaseRole::Unknown if stake == Stake::Nothing => "as it is".to_owned(),
-            DatabaseRole::Unknown if known.answers(name, Channel::Ssh) != Tri::Yes => "not reached".to_owned(),
+            DatabaseRole::Unknown if known.hadr(name).is_some() => format!("database {}", hadr_role(known, name)),
+            DatabaseRole::Unknown
+                if known.answers(name, Channel::Ssh) == Tri::Yes || known.identity(name).is_some() =>
+            {
+                "database not looked at yet".to_owned()
+            }
+            DatabaseRole::Unknown => "not reached".to_owned(),
             r => format!("database {}", role(r)),
         };
         if known.power(name) == Power::Off {

@@ -14,7 +14,7 @@ use crate::{
     model::Platform,
     step::Step,
     steps::{address, aix, claim, epoch, fit, schedules, service_nodes, xcat},
-    table::{Context, Guard, Row, Stake, Workflow, row, states},
+    table::{Context, Guard, PAIR, PLACE, Row, Stake, Workflow, row, states},
 };
 
 states! {
@@ -86,7 +86,10 @@ const TABLE: &[Row<Failback>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the machine that was in service before becomes the standby, catches up, and the two change places";
-    Workflow::new("failback", about, TABLE, S::Requested, S::Done).stake(Stake::OverwritesTarget)
+    Workflow::new("failback", about, TABLE, S::Requested, S::Done)
+        .stake(Stake::OverwritesTarget)
+        .settles(PLACE)
+        .settles(PAIR)
 }
 
 fn level(ctx: &Context<'_>) -> Vec<Step> {

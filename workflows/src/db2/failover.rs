@@ -17,7 +17,7 @@ use crate::{
     model::Platform,
     step::Step,
     steps::{address, aix, claim, epoch, fence, fit, nim, schedules, xcat},
-    table::{Context, Guard, Row, Workflow, row, states},
+    table::{Context, Guard, PLACE, Row, Workflow, row, states},
 };
 
 states! {
@@ -85,7 +85,7 @@ const TABLE: &[Row<Failover>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the standby takes over from a machine that is dead, or is made so: DB2 HADR, in the form that the state permits";
-    Workflow::new("failover", about, TABLE, S::Requested, S::Done)
+    Workflow::new("failover", about, TABLE, S::Requested, S::Done).settles(PLACE)
 }
 
 /// Both machines, and what the last sync saved for deployment: how old that is, is known before consent.
@@ -112,7 +112,7 @@ fn power_off(ctx: &Context<'_>) -> Vec<Step> {
     let mut steps = vec![Step { optional: true, ..deactivate }];
     if ctx.other().platform == Platform::Aix {
         // The ODM would give it the service address again when somebody switches it on.
-        let guard = aix::guard_boot(ctx, ctx.request.target.other(), "switch.guard-boot");
+        let guard = aix::guard_boot(ctx, ctx.request.target.other(), aix::Guarded::Replaced, "switch.guard-boot");
         steps.push(Step { optional: true, ..guard });
     }
     forward(fit(steps.into_iter().chain(off).collect()))

@@ -3,6 +3,7 @@
 use journal_schema::{Fact, HadrRole, Mode, OpenItem, TakeoverForm, Tri, Verdict};
 
 use super::{
+    instance,
     look::{self, Asked},
     message::{self, Said},
     read,
@@ -69,6 +70,8 @@ struct Scales {
 /// Fresh answers.
 struct Sight {
     view: View,
+    /// The target was a standby until somebody stopped its HADR: what to do about it.
+    left: Option<String>,
     facts: Vec<Fact>,
     /// What DB2 said, where it did not say what was asked.
     detail: String,
@@ -91,8 +94,22 @@ impl Scales {
         let facts = told.facts(&ctx.target().name, ctx.pair.db2(), clock);
         let view = look::view(&ctx, &told, clock, fenced);
         let detail = if view.target.role == HadrRole::Unknown { format!(" ({})", told.why) } else { String::new() };
-        Sight { view, facts, detail }
+        let pending = told.config.as_ref().and_then(read::Config::rollforward_pending) == Some(true);
+        let left = (view.target.role == HadrRole::Standard && pending).then(|| left_pair(&ctx));
+        Sight { view, left, facts, detail }
     }
+}
+
+/// STOP HADR on a standby leaves it closed (SQL1117N), and no takeover is possible any more (trap 42). Whether it is to be opened is a
+/// person's to say: what the other machine had written since is lost.
+fn left_pair(ctx: &Context<'_>) -> String {
+    let (db2, other) = (ctx.pair.db2(), &ctx.other().name);
+    format!(
+        "somebody stopped HADR on this standby, and a roll-forward is pending (SQL1117N); if {other} serves, hamn run setup --target {other} \
+         makes it a standby again; if {other} is proven off, as {}: db2 {} opens it with what it had received, and can be done once only",
+        db2.instance,
+        calls::rollforward(db2)
+    )
 }
 
 fn loss_fact(loss: Loss) -> Fact {
@@ -149,7 +166,7 @@ pub fn counting(db2: &crate::model::Db2) -> [String; 3] {
 impl Scales {
     fn decide(&self, sight: &mut Sight, claim: Option<&str>, own_claim: &str) -> Result<String, (Verdict, String)> {
         let ctx = self.context();
-        let Sight { view, facts, detail } = sight;
+        let Sight { view, left, facts, detail } = sight;
         let (target, other) = (&ctx.target().name, &ctx.other().name);
         let refuse = |why: String| Err((Verdict::Failed, why));
         let unclear = |why: String| Err((Verdict::Unknown, why));
@@ -163,6 +180,9 @@ impl Scales {
         }
         if let Some(why) = mismatch(&ctx) {
             return refuse(why);
+        }
+        if let Some(why) = left {
+            return refuse(format!("{target}: {why}"));
         }
         let address = &self.pair.service.address;
         match self.known.holds(target, address) {
@@ -228,7 +248,7 @@ pub fn decide(ctx: &Context<'_>) -> Vec<Step> {
     let scales = Scales::of(ctx);
     let name = ctx.target().name.clone();
     let seen = judge(move |output: &Output| {
-        let Sight { view, mut facts, detail } = scales.see(&glance, output, true);
+        let Sight { view, mut facts, detail, .. } = scales.see(&glance, output, true);
         match permitted(&view) {
             Permitted::Form(form, loss) => {
                 facts.extend([loss_fact(loss), Fact::Permitted { node: name.clone(), form }]);
@@ -291,7 +311,7 @@ fn ready(ctx: &Context<'_>, form: TakeoverForm) -> Step {
             }
             None => return Judgement::unknown(format!("{name} did not say which machine it is"), Vec::new()),
         }
-        let Sight { view, mut facts, detail } = scales.see(&glance, output, form != TakeoverForm::Plain);
+        let Sight { view, mut facts, detail, .. } = scales.see(&glance, output, form != TakeoverForm::Plain);
         match permitted(&view) {
             // A window that opened again is no reason to stop; one that closed is: what was decided would not be done.
             Permitted::Form(now, loss) if may_do(form, now) && loss.accepted(&scales.request) => {}
@@ -332,9 +352,18 @@ fn once(ctx: &Context<'_>, form: TakeoverForm, step_id: &str) -> Step {
         Script::new().look(calls::clp(db2, [calls::takeover(db2, call)]).timeout(calls::waits_for_partner(db2)));
     let mut batch = Batch::default();
     let asked = look::ask(&mut batch, db2);
+    // A primary without its standby does not open by itself (SQL1768N reason 7): xcatd would wait for it for ever.
+    let alone = if (instance::KEEP.holds)(ctx) {
+        format!(
+            "; until then, after a restart of its instance, it opens only with: db2 {}",
+            calls::start_as_primary_by_force(db2)
+        )
+    } else {
+        String::new()
+    };
     let unprotected = OpenItem {
         id: "unprotected".into(),
-        text: format!("UNPROTECTED: the database on {name} has no standby; what is lost with it is lost"),
+        text: format!("UNPROTECTED: the database on {name} has no standby; what is lost with it is lost{alone}"),
         command: failback(Flavour::Db2).into(),
     };
     Step {

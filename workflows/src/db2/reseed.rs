@@ -443,10 +443,12 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
     steps.push(Step { stage: 2, ..leave(ctx) });
     let marker = format!("{}/hamn-{}.restored", db2.backup_dir, ctx.run);
     let script = Script::new()
+        .run(transfer::is_machine(ctx.target()))
         .run(calls::role_is(db2, &["STANDARD", "absent"]))
         .run(calls::own_image(db2, &stamp))
         .run(calls::clp(db2, [calls::restore(db2, &db2.backup_dir, &stamp)]).timeout(calls::LONG_S))
         .then(Action::WriteFile { path: marker.clone(), mode: 0o600, content: format!("{stamp}\n") });
+    let machine = name.clone();
     let seen = judge({
         let (name, stamp) = (name.clone(), stamp.clone());
         move |output: &Output| match basic::file(output.at(0)) {
@@ -457,12 +459,16 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
             None => Judgement::unknown("whether it was restored could not be looked up", Vec::new()),
         }
     });
-    let judge_effect = judge(|output: &Output| {
+    let judge_effect = judge(move |output: &Output| {
         if output.at(0).exit == Some(9) {
-            let why = format!("its role is {}: nothing is restored over that", output.at(0).stdout.trim());
+            let why = format!("this is not {machine}: it says {}; nothing was restored", output.at(0).stdout.trim());
             return Judgement::failed(why, Vec::new());
         }
-        let said = message::said(&read::group(output.at(2), 1)[0]);
+        if output.at(1).exit == Some(9) {
+            let why = format!("its role is {}: nothing is restored over that", output.at(1).stdout.trim());
+            return Judgement::failed(why, Vec::new());
+        }
+        let said = message::said(&read::group(output.at(3), 1)[0]);
         match said {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it restored", Vec::new()),
             message::Said::Unknown => Judgement::unknown(format!("RESTORE DATABASE: {said}"), Vec::new()),
@@ -507,8 +513,10 @@ fn leave(ctx: &Context<'_>) -> Step {
             _ => Judgement::failed(why, facts),
         }
     });
-    let script =
-        Script::new().run(calls::role_is(db2, &["PRIMARY", "STANDBY"])).look(calls::clp(db2, [calls::stop_hadr(db2)]));
+    let script = Script::new()
+        .run(transfer::is_machine(ctx.target()))
+        .run(calls::role_is(db2, &["PRIMARY", "STANDBY"]))
+        .look(calls::clp(db2, [calls::stop_hadr(db2)]));
     Step {
         judge_effect: the_probe_decides(),
         traps: &[42, 67],

@@ -7,8 +7,8 @@
 use journal_schema::{Channel, Fact, OpenItem, Tri, Verdict};
 
 use super::{
-    address::held, fit, idempotent, judge, judged, look, nothing_to_see, other, read, read::Arp, read_aix, target,
-    the_probe_decides, undo,
+    address::held, failback, fit, idempotent, judge, judged, look, nothing_to_see, other, read, read::Arp, read_aix,
+    target, the_probe_decides, undo,
 };
 use crate::{
     host,
@@ -62,7 +62,7 @@ pub fn take(ctx: &Context<'_>) -> Vec<Step> {
                  the command gives it one",
                 node.name, node.interface
             ),
-            command: listing(&aix::mktcpip(&ctx.pair.service, &node.interface, name, address)),
+            command: up_again(ctx, node),
         }),
         traps: &[5, 11, 12, 13, 14, 17],
         ..bearing(ctx, ctx.request.target, Bears::Service, "address.take", script)
@@ -358,10 +358,35 @@ pub fn autostart_off(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     }
 }
 
+/// How a machine that is in service still gets its address again after a boot: not where somebody answers for it, and not for good.
+fn up_again(ctx: &Context<'_>, node: &Node) -> String {
+    let service = &ctx.pair.service;
+    let again = listing(&aix::mktcpip(service, &node.interface, &service.host_name, &service.address));
+    let for_now = listing(&aix::transient(&node.interface));
+    format!(
+        "ping -c 2 -w 2 {} || {{ {again} && {for_now}; }}   # on {}, while it is the one in service",
+        service.address, node.name
+    )
+}
+
+/// What becomes of a machine whose interface was guarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarded {
+    /// It is in service.
+    InService,
+    /// It has lost its place: it must never bear the service address again by somebody's hand.
+    Replaced,
+}
+
 /// The interface of the machine in service comes up without an address at its next boot (trap 5).
-pub fn guard_boot(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+pub fn guard_boot(ctx: &Context<'_>, id: NodeId, guarded: Guarded, step_id: &str) -> Step {
     let node = ctx.pair.node(id);
     let interface = &node.interface;
+    let command = match guarded {
+        Guarded::InService => up_again(ctx, node),
+        // Its ODM still has the service address: to bring it up would put that on the wire twice.
+        Guarded::Replaced => failback(ctx.pair.flavour()).to_owned(),
+    };
     let back = undo(
         Script::new().run(crate::Command::new(["chdev", "-l", interface, "-a", "state=up", "-P"])),
         Script::new(),
@@ -374,7 +399,7 @@ pub fn guard_boot(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let title = format!("{interface} of {} comes up without an address at its next boot", node.name);
     Step {
         undo: Some(back),
-        opens: Some(OpenItem { id: step_id.into(), text, command: format!("chdev -l {interface} -a state=up") }),
+        opens: Some(OpenItem { id: step_id.into(), text, command }),
         traps: &[5, 68],
         ..idempotent(
             step_id,

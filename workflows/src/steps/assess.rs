@@ -395,7 +395,7 @@ pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
 }
 
 /// Longest wait for a fence device that is only looked at, seconds: ten, unless its own options grant it more.
-fn device_patience_s(fence: &Fence) -> u32 {
+pub(crate) fn device_patience_s(fence: &Fence) -> u32 {
     let granted = match fence {
         Fence::Agent { options, .. } => {
             let patient =

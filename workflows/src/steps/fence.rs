@@ -70,11 +70,17 @@ pub fn power_off(ctx: &Context<'_>) -> Vec<Step> {
 /// The device is the pinned one, and not the one of the machine that is to be in service. `None` where nothing is pinned.
 fn identity(ctx: &Context<'_>) -> Option<Step> {
     let (node, target) = (ctx.other(), ctx.target());
-    let ask = vocabulary::fence_identity(&node.fence)?;
+    let ask = vocabulary::fence_identity(&node.fence)?.timeout(super::assess::device_patience_s(&node.fence));
     let pinned = read::pinned(&node.fence)?.to_owned();
     let seen = same_device(node.name.clone(), node.fence.clone(), pinned, target);
     let title = format!("the fence device is the one of {}", node.name);
-    Some(Step { retries: 1, traps: &[6], ..Step::observe("fence.identity", title, Place::Controller, look(ask), seen) })
+    // One that was silent a moment ago is asked once more, for no longer than it was looked at: the outage lasts meanwhile.
+    let silent = ctx.known.answers(&node.name, Channel::Bmc) != Tri::Yes;
+    Some(Step {
+        retries: u8::from(!silent),
+        traps: &[6],
+        ..Step::observe("fence.identity", title, Place::Controller, look(ask), seen)
+    })
 }
 
 pub(crate) fn same_device(name: String, fence: Fence, pinned: String, target: &crate::model::Node) -> Judge {

@@ -202,7 +202,59 @@ pub fn hba_line(pg: &Postgres) -> String {
 /// Lets clients in at the service address: `pg_hba.conf` and `postgresql.conf` each get what belongs into it (the procedure swaps the
 /// two: trap 49), the server reads them in a test first, and xcatd's `cfgloc` names the service address (which the procedure forgets).
 pub fn readdress(ctx: &Context<'_>) -> Vec<Step> {
-    fit(vec![address::announce_once(ctx), database(ctx), cfgloc(ctx)])
+    let steps = [address::announce_once(ctx), database(ctx), cfgloc(ctx)];
+    fit(steps.into_iter().chain(wait_for_nobody(ctx)).collect())
+}
+
+/// A primary that waits for standbys waits for ever when it has none: every commit would hang, and xcatd with it, while each look at the
+/// server says that it is well. `None` where the standby is set to wait for nobody.
+fn wait_for_nobody(ctx: &Context<'_>) -> Option<Step> {
+    let (pg, name) = (ctx.pair.postgres(), ctx.target().name.clone());
+    let names = ctx.known.note(&name, super::preflight::WAITS_FOR)?;
+    let script = Script::new()
+        .run(vocabulary::psql(pg, "postgres", sql::WAIT_FOR_NOBODY))
+        .run(vocabulary::psql(pg, "postgres", sql::RELOAD))
+        .then(Action::WaitUntil {
+            command: vocabulary::psql(pg, "postgres", sql::WAITS_FOR),
+            expect: String::new(),
+            every_ms: 100,
+            limit_s: 10,
+        });
+    let seen = judge({
+        let name = name.clone();
+        move |output: &Output| match read::complete(output.at(0)).map(str::trim) {
+            Some("") => Judgement::succeeded(format!("commits on {name} wait for no standby"), Vec::new()),
+            Some(names) => Judgement::failed(format!("every commit on {name} waits for {names}"), Vec::new()),
+            None => Judgement::unknown(
+                format!("for whom commits on {name} wait could not be read: {}", read::said(output.at(0))),
+                Vec::new(),
+            ),
+        }
+    });
+    let value = names.replace('\'', "''");
+    Some(Step {
+        // After the server was reloaded or restarted, and before xcatd writes.
+        stage: 1,
+        retries: 2,
+        opens: Some(OpenItem {
+            id: "synchronous".into(),
+            text: format!(
+                "commits on {name} wait for no standby; when it has one again, synchronous_standby_names is to be {names}"
+            ),
+            command: format!(
+                "psql -c \"ALTER SYSTEM SET synchronous_standby_names = '{value}'\" -c 'SELECT pg_reload_conf()'"
+            ),
+        }),
+        traps: &[55],
+        ..idempotent(
+            "readdress.synchronous",
+            format!("commits on {name} wait for no standby, because there is none"),
+            target(ctx),
+            script,
+            look(vocabulary::psql(pg, "postgres", sql::WAITS_FOR)),
+            seen,
+        )
+    })
 }
 
 fn database(ctx: &Context<'_>) -> Step {

@@ -1,15 +1,15 @@
-//! Scheduled jobs that write to the node being promoted (traps 22, 24 to 27): found by reading every crontab, commented out, shown by
-//! listing again.
+//! Scheduled jobs that write to the node being promoted (traps 22, 24 to 27): found by reading every crontab, every script of
+//! `/etc/cron.daily` and its like and whatever systemd's timers start, disarmed, shown by listing again.
 
 use std::collections::BTreeMap;
 
 use journal_schema::{Fact, OpenItem, Tri};
 
-use super::{Batch, fit, idempotent, judge, look, read, undo};
+use super::{Batch, fit, idempotent, judge, look, read, the_probe_decides, undo};
 use crate::{
     model::{Database, Node, NodeId, Pair, Platform},
     script::{Action, Output, Script},
-    step::{Judge, Judgement, Place, Step, judge_exit_codes},
+    step::{Judge, Judgement, Place, Step, judge_exit_codes_of},
     table::Context,
     vocabulary, vocabulary_aix,
 };
@@ -70,15 +70,51 @@ impl Surroundings {
 /// A line that cron would reject (the procedure's own have four time fields, a long dash, `pg restore`) counts all the same: whoever
 /// repairs it arms it.
 pub fn threat(line: &str, around: &Surroundings) -> Option<&'static str> {
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') || is_assignment(line) {
+    if cannot_fire(line) {
         return None;
     }
-    let words: Vec<&str> =
-        line.split(|c: char| c.is_whitespace() || ";|&()<>`\"'".contains(c)).filter(|w| !w.is_empty()).collect();
-    let program = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-    let programs: Vec<String> = words.iter().map(|w| program(w)).collect();
-    let names = |p: &str| programs.iter().any(|w| w == p);
+    let mentions = || words(line).iter().any(|w| around.is_ours(w.split(':').next().unwrap_or(w)));
+    writes(line, around).or_else(|| mentions().then_some("names a machine of the pair"))
+}
+
+/// Why a line of a script that a job runs writes to the node being promoted. That it names a machine is no reason there, but a copy to
+/// where a variable says is: better one job too many.
+pub fn threat_of_script(line: &str, around: &Surroundings) -> Option<&'static str> {
+    if cannot_fire(line) {
+        return None;
+    }
+    let words = words(line);
+    let blind = words.iter().position(|w| COPIES.contains(&program(w)));
+    let blind = blind.is_some_and(|at| words[at + 1..].iter().any(|w| w.starts_with('$')));
+    writes(line, around).or_else(|| blind.then_some("copies to where a variable says"))
+}
+
+fn cannot_fire(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with('#') || is_assignment(line)
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(|c: char| c.is_whitespace() || ";|&()<>`\"'".contains(c)).filter(|w| !w.is_empty()).collect()
+}
+
+/// Programs that copy to another machine or from one.
+const COPIES: [&str; 9] = ["rsync", "scp", "gcp", "rcp", "sftp", "unison", "lsyncd", "csync2", "drsync"];
+
+fn program(word: &str) -> &str {
+    word.rsplit('/').next().unwrap_or(word)
+}
+
+/// `ExecStart=-/usr/bin/rsync …` as a command: without what systemd takes for itself.
+fn command_of_unit(line: &str) -> &str {
+    line.split_once('=').map_or(line, |(_, command)| command.trim_start().trim_start_matches(['-', '@', ':', '+', '!']))
+}
+
+/// Whether a line restores, loads or copies.
+fn writes(line: &str, around: &Surroundings) -> Option<&'static str> {
+    let words = words(line);
+    let programs: Vec<&str> = words.iter().map(|w| program(w)).collect();
+    let names = |p: &str| programs.contains(&p);
     let pair_of = |a: &str, b: &str| programs.windows(2).any(|w| w[0] == a && w[1].eq_ignore_ascii_case(b));
     let restores = ["pg_restore", "restorexCATdb", "tabrestore", "pg_basebackup", "pg_rewind", "dropdb", "initdb"];
     if restores.iter().any(|p| names(p)) || pair_of("pg", "restore") || pair_of("db2", "restore") {
@@ -87,25 +123,19 @@ pub fn threat(line: &str, around: &Surroundings) -> Option<&'static str> {
     if ["psql", "mysql", "sqlite3"].iter().any(|p| names(p)) && (line.contains('<') || words.contains(&"-f")) {
         return Some("loads a file into a database");
     }
-    let copies = ["rsync", "scp", "gcp", "rcp", "sftp", "unison", "lsyncd", "csync2", "drsync"];
-    if let Some(at) = programs.iter().position(|w| copies.contains(&w.as_str())) {
-        let arguments = || words[at + 1..].iter().filter(|w| !w.starts_with(['-', '—', '–']));
-        let remote: Vec<(&str, &str)> = arguments().filter_map(|w| w.split_once(':')).collect();
-        let to = arguments().next_back().copied().unwrap_or_default();
-        if remote.iter().any(|(host, _)| around.is_ours(host)) {
-            return Some("copies between the two machines");
-        }
-        match to.split_once(':') {
-            // A host that is called by a name of its own, but a path of ours: better one job too many.
-            Some((_, path)) if around.is_managed(path) => return Some("copies to a path that the pair shares"),
-            None if !remote.is_empty() && around.is_managed(to) => {
-                return Some("fetches into a path that the pair shares");
-            }
-            _ => {}
-        }
+    let at = programs.iter().position(|w| COPIES.contains(w))?;
+    let arguments = || words[at + 1..].iter().filter(|w| !w.starts_with(['-', '—', '–']));
+    let remote: Vec<(&str, &str)> = arguments().filter_map(|w| w.split_once(':')).collect();
+    let to = arguments().next_back().copied().unwrap_or_default();
+    if remote.iter().any(|(host, _)| around.is_ours(host)) {
+        return Some("copies between the two machines");
     }
-    let mentions = words.iter().any(|w| around.is_ours(w.split(':').next().unwrap_or(w)));
-    mentions.then_some("names a machine of the pair")
+    match to.split_once(':') {
+        // A host that is called by a name of its own, but a path of ours: better one job too many.
+        Some((_, path)) if around.is_managed(path) => Some("copies to a path that the pair shares"),
+        None if !remote.is_empty() && around.is_managed(to) => Some("fetches into a path that the pair shares"),
+        _ => None,
+    }
 }
 
 /// `NAME=value`, not a command that begins with an assignment.
@@ -118,8 +148,86 @@ fn is_assignment(line: &str) -> bool {
 /// The jobs of a listing that threaten the node being promoted, as facts; `None` when the listing is not whole.
 pub fn facts(node: &str, listing: &crate::ActionResult, around: &Surroundings) -> Option<Vec<Fact>> {
     let lines = read::crontabs(listing)?;
-    let armed = lines.iter().filter(|(_, line)| threat(line, around).is_some());
-    Some(armed.map(|(holder, line)| job(node, holder, line, Tri::Yes)).collect())
+    let mut armed: Vec<(&str, &str)> = Vec::new();
+    let mut last = None;
+    for (holder, line) in lines {
+        let threatens = match holder {
+            // What the job before it runs.
+            "" => line.strip_prefix("runs ").is_some_and(|line| threat_of_script(line, around).is_some()),
+            holder => match Holder::of(holder) {
+                Holder::Crontab => threat(line, around).is_some(),
+                Holder::Script => threat_of_script(line, around).is_some(),
+                Holder::Unit => threat(command_of_unit(line), around).is_some(),
+            },
+        };
+        if !holder.is_empty() {
+            last = Some((holder, line));
+        }
+        armed.extend(last.filter(|job| threatens && armed.last() != Some(job)));
+    }
+    Some(armed.into_iter().map(|(holder, line)| job(node, holder, line, Tri::Yes)).collect())
+}
+
+/// What holds a job, and so how it is disarmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// Its line is commented out.
+    Crontab,
+    /// A script of `/etc/cron.daily` and its like: only what may be executed is run.
+    Script,
+    /// A unit that a timer starts: a condition that never holds keeps it from being run, also after a reboot, and whether its unit file
+    /// is the administrator's or a package's.
+    Unit,
+}
+
+impl Holder {
+    fn of(name: &str) -> Self {
+        if !name.starts_with('/') {
+            return Self::Unit;
+        }
+        let often = ["hourly", "daily", "weekly", "monthly"];
+        let script = name.strip_prefix("/etc/cron.").and_then(|rest| rest.split_once('/'));
+        if script.is_some_and(|(when, _)| often.contains(&when)) { Self::Script } else { Self::Crontab }
+    }
+
+    fn disarm(script: Script, name: &str, lines: &[String], tag: &str) -> Script {
+        match Self::of(name) {
+            Self::Crontab => lines.iter().fold(script, |script, line| {
+                script.then(Action::CommentOut { path: name.to_owned(), contains: line.clone(), tag: tag.to_owned() })
+            }),
+            Self::Script => script.run(vocabulary::executable(name, false)),
+            Self::Unit => {
+                let content = format!(
+                    "#hamn:{tag}: not to run while the other machine's data is behind\n[Unit]\nConditionPathExists=!/\n"
+                );
+                script
+                    .then(Action::WriteFile { path: vocabulary::unit_guard(name), mode: 0o644, content })
+                    .run(vocabulary::daemon_reload())
+                    .look(vocabulary::stop_unit(name))
+            }
+        }
+    }
+
+    fn rearm(script: Script, name: &str, tag: &str) -> Script {
+        match Self::of(name) {
+            Self::Crontab => script.then(Action::Uncomment { path: name.to_owned(), tag: tag.to_owned() }),
+            Self::Script => script.run(vocabulary::executable(name, true)),
+            Self::Unit => {
+                script.run(vocabulary::remove(&vocabulary::unit_guard(name))).run(vocabulary::daemon_reload())
+            }
+        }
+    }
+
+    /// How a person sees what was done to it.
+    fn show(name: &str, tag: &str) -> String {
+        match Self::of(name) {
+            Self::Crontab => format!("grep -n '#hamn:{tag}: ' {name}"),
+            Self::Script => format!("ls -l {name}   # armed again by chmod a+x"),
+            Self::Unit => {
+                format!("cat {0}   # armed again by rm {0} && systemctl daemon-reload", vocabulary::unit_guard(name))
+            }
+        }
+    }
 }
 
 fn job(node: &str, holder: &str, line: &str, armed: Tri) -> Fact {
@@ -160,9 +268,7 @@ pub fn rearm(ctx: &Context<'_>, id: NodeId) -> Step {
         ctx.known.jobs().filter(|(n, ..)| *n == node.name).map(|(_, holder, ..)| holder.to_owned()).collect();
     files.sort();
     files.dedup();
-    let script = files
-        .iter()
-        .fold(Script::new(), |script, path| script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() }));
+    let script = files.iter().fold(Script::new(), |script, holder| Holder::rearm(script, holder, &tag));
     let script = reread(node, &files, script);
     let (name, mark) = (node.name.clone(), format!("#hamn:{tag}: "));
     let seen = judge(move |output: &Output| match read::crontabs(output.at(0)) {
@@ -180,7 +286,14 @@ pub fn rearm(ctx: &Context<'_>, id: NodeId) -> Step {
     } else {
         idempotent(&step_id, title, Place::Node(id), script, probe, seen)
     };
-    Step { retries: 1, closes: vec![format!("disarm.{word}.jobs")], traps: &[22, 26], ..step }
+    Step {
+        retries: 1,
+        // A listing shows what hamn did to crontabs and units, and not to scripts.
+        look_first: files.iter().all(|f| Holder::of(f) != Holder::Script),
+        closes: vec![format!("disarm.{word}.jobs")],
+        traps: &[22, 26],
+        ..step
+    }
 }
 
 /// cron of AIX reads a crontab when it is handed in, not when its file changes.
@@ -216,33 +329,33 @@ fn disarm_on(ctx: &Context<'_>, id: NodeId) -> Step {
         )
     } else {
         let (node, files) = (ctx.pair.node(id), by_file.keys().cloned().collect::<Vec<_>>());
-        let script = reread(
-            node,
-            &files,
-            lines.iter().fold(Script::new(), |script, (path, line)| {
-                script.then(Action::CommentOut { path: path.clone(), contains: line.clone(), tag: tag.clone() })
-            }),
-        );
-        let back = reread(
-            node,
-            &files,
-            by_file.keys().fold(Script::new(), |script, path| {
-                script.then(Action::Uncomment { path: path.clone(), tag: tag.clone() })
-            }),
-        );
+        let script =
+            by_file.iter().fold(Script::new(), |script, (holder, lines)| Holder::disarm(script, holder, lines, &tag));
+        let script = reread(node, &files, script);
+        let back = files.iter().fold(Script::new(), |script, holder| Holder::rearm(script, holder, &tag));
+        let back = reread(node, &files, back);
+        // The holders of other kinds are told apart from crontabs, whose lines can be shown.
+        let crontabs = files.iter().all(|f| Holder::of(f) == Holder::Crontab);
+        let how = if crontabs { "commented out" } else { "disarmed" };
         let jobs =
             if lines.len() == 1 { "1 scheduled job".to_owned() } else { format!("{} scheduled jobs", lines.len()) };
-        let title = format!("comment out {jobs} on {name}");
+        let title = if crontabs { format!("comment out {jobs} on {name}") } else { format!("disarm {jobs} on {name}") };
+        let judge_back = judge_exit_codes_of(back.actions.len());
         Step {
-            undo: Some(undo(back, Script::new(), judge_exit_codes())),
+            judge_effect: if crontabs { judge_exit_codes_of(script.actions.len()) } else { the_probe_decides() },
+            undo: Some(undo(back, Script::new(), judge_back)),
             opens: Some(OpenItem {
                 id: format!("{step_id}.jobs"),
                 text: format!(
-                    "{jobs} on {name} commented out with #hamn:{tag}: in {}; not to run while {} is primary",
-                    by_file.keys().cloned().collect::<Vec<_>>().join(", "),
+                    "{jobs} on {name} {how} with #hamn:{tag}: in {}; not to run while {} is primary",
+                    files.join(", "),
                     ctx.target().name
                 ),
-                command: format!("grep -n '#hamn:{tag}: ' {}", by_file.keys().cloned().collect::<Vec<_>>().join(" ")),
+                command: if crontabs {
+                    format!("grep -n '#hamn:{tag}: ' {}", files.join(" "))
+                } else {
+                    files.iter().map(|f| Holder::show(f, &tag)).collect::<Vec<_>>().join("\n")
+                },
             }),
             ..idempotent(&step_id, title, Place::Node(id), script, probe, seen)
         }
@@ -264,7 +377,7 @@ pub(crate) fn disarmed(node: String, around: Surroundings, lines: Vec<(String, S
             Vec::new(),
         ),
         Some(armed) if armed.is_empty() => Judgement::succeeded(
-            format!("no crontab of {node} holds a job that writes to the new primary"),
+            format!("no crontab, script or timer of {node} holds a job that writes to the new primary"),
             lines.iter().map(|(holder, line)| job(&node, holder, line, Tri::No)).collect(),
         ),
         Some(armed) => {

@@ -1,10 +1,15 @@
 //! Set-up of HADR, sections 4.0 and 5.1.1 to 5.1.8 of the procedure: a pair of machines with a database on one of them becomes a pair that
 //! replicates. The target is the machine in service; the database of the other one is overwritten.
 
-use journal_schema::{Fact, HadrRole, Tri, Verdict};
+use journal_schema::{Fact, HadrRole, Tri};
 
-use super::{Batch, aix, assess, claim, fit, idempotent, judge, look, read, roles, service_nodes, undo, xcat};
+use super::{
+    Batch, aix, assess, claim, fit, idempotent, judge,
+    logging::{log_parameter, parameters, pile_up, set_back},
+    look, read, roles, service_nodes, undo, xcat,
+};
 use crate::{
+    Known,
     db2::{
         message::{Said, said},
         read::{Config, Instance, alternate_server, config, group, instance, level},
@@ -21,8 +26,6 @@ use crate::{
 pub const VERSION: &str = "version";
 /// Setting: the role that the database keeps; `absent`: there is no database.
 pub const ROLE: &str = "HADR database role";
-/// Parameters that HADR wants, apart from its own and from how the log is kept.
-const PARAMETERS: [(&str, &str); 3] = [("TRACKMOD", "ON"), ("LOGINDEXBUILD", "ON"), ("INDEXREC", "RESTART")];
 /// Parameters that are remembered, to be put back.
 const REMEMBERED: [&str; 5] = ["LOGRETAIN", "LOGARCHMETH1", "TRACKMOD", "LOGINDEXBUILD", "INDEXREC"];
 
@@ -180,6 +183,7 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     let (here, there) = (ctx.target().name.clone(), ctx.other().name.clone());
     let setting = |node: &str, name| ctx.known.setting(node, name).unwrap_or_default().to_owned();
     let (versions, own_role) = ([setting(&here, VERSION), setting(&there, VERSION)], setting(&here, ROLE));
+    let (known, address) = (ctx.known.clone(), ctx.pair.service.address.clone());
     let probe = look(db2::role_is(ctx.pair.db2(), &["STANDARD", "STANDBY", "absent"]));
     let title = format!("the database of {there} may be overwritten with that of {here}");
     let judge = judge(move |output: &Output| {
@@ -187,6 +191,9 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
             let why =
                 format!("DB2 is {:?} on {here} and {:?} on {there}: they must be the same", versions[0], versions[1]);
             return Judgement::failed(why, Vec::new());
+        }
+        if let Some(in_service) = not_to_be_overwritten(&known, &here, &there, &address) {
+            return in_service;
         }
         if !["STANDARD", "PRIMARY"].contains(&own_role.as_str()) {
             let why = format!(
@@ -213,7 +220,31 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
         }
     });
     let place = Place::Node(standby(ctx));
-    fit(vec![Step { retries: 1, traps: &[11, 45, 78], ..Step::observe("setup.weigh", title, place, probe, judge) }])
+    fit(vec![Step { retries: 1, traps: &[11, 24, 45, 78], ..Step::observe("setup.weigh", title, place, probe, judge) }])
+}
+
+/// The machine in service is never the one that is overwritten, whichever of them was named as the primary. Its database may well be
+/// outside HADR: after a takeover that dissolved the pair it is STANDARD, and the dead one's is still PRIMARY.
+fn not_to_be_overwritten(known: &Known, here: &str, there: &str, address: &str) -> Option<Judgement> {
+    let turn = format!("{there} is in service, not {here}: hamn run setup --target {there}");
+    match (known.epoch(here), known.epoch(there)) {
+        (Some(h), Some(t)) if t > h => {
+            let why = format!(
+                "{there} is at epoch {t} and {here} at {h}: {there} took over from it, and has what came after; {turn}"
+            );
+            return Some(Judgement::failed(why, Vec::new()));
+        }
+        (Some(_), Some(_)) => {}
+        _ => return Some(Judgement::unknown("the epochs of both are not known".to_owned(), Vec::new())),
+    }
+    match known.holds(there, address) {
+        Tri::No => None,
+        Tri::Yes => Some(Judgement::failed(format!("{there} bears the service address {address}; {turn}"), Vec::new())),
+        Tri::Unknown => {
+            let why = format!("whether {there} bears the service address {address} was not seen");
+            Some(Judgement::unknown(why, Vec::new()))
+        }
+    }
 }
 
 fn known_hosts_path(ctx: &Context<'_>) -> String {
@@ -289,23 +320,6 @@ pub fn disconnect(ctx: &Context<'_>) -> Vec<Step> {
     fit(steps.into_iter().map(|step| Step { volatile: false, ..step }).collect())
 }
 
-/// How the log is kept so that nothing of it is overwritten: by parameter of the version, unless it is archived already.
-fn log_parameter(ctx: &Context<'_>, node: &Node) -> Option<(&'static str, &'static str)> {
-    let setting = |name| ctx.known.setting(&node.name, name);
-    let version = ctx.known.setting(&ctx.target().name, VERSION).unwrap_or("9.7");
-    let major: u32 = version.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(9);
-    let archives = setting("LOGARCHMETH1").is_some_and(|v| !v.is_empty() && v != "OFF");
-    match (archives, major >= 10) {
-        (true, _) => None,
-        (false, true) => Some(("LOGARCHMETH1", "LOGRETAIN")),
-        (false, false) => Some(("LOGRETAIN", "ON")),
-    }
-}
-
-fn parameters(ctx: &Context<'_>, node: &Node) -> Vec<(&'static str, &'static str)> {
-    log_parameter(ctx, node).into_iter().chain(PARAMETERS).collect()
-}
-
 /// 5.1.2, on both machines: the procedure's text leaves the second out.
 pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
     let on = |id: NodeId, step_id: &str| {
@@ -315,42 +329,27 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
         let former = REMEMBERED.iter().filter(|n| wanted.iter().any(|(w, _)| w == *n));
         let former: Vec<String> =
             former.filter_map(|n| ctx.known.setting(&node.name, n).map(|v| set(n, as_given(v)))).collect();
+        let kept = log_parameter(ctx, node).is_some();
         let back = if former.is_empty() {
             nothing_to_undo("what was there before is not known")
+        } else if kept && id == primary(ctx) {
+            set_back(db2_, former)
         } else {
-            put_back(db2_, former, id == primary(ctx))
+            undo(
+                Script::new().look(db2::clp(db2_, former.clone())),
+                Script::new(),
+                all_done(former.len(), "the former parameters"),
+            )
         };
         let step = set_parameters(ctx, id, step_id, wanted.iter().map(|(n, v)| set(n, v)).collect(), &wanted);
-        Step { undo: Some(back), traps: &[43, 46], section: "5.1.2", ..step }
+        let opens = (kept && id == primary(ctx)).then(|| pile_up(ctx));
+        Step { undo: Some(back), opens, traps: &[43, 46], section: "5.1.2", ..step }
     };
     let mut steps = vec![on(primary(ctx), "configure.target")];
     if ctx.known.setting(&ctx.other().name, ROLE) != Some("absent") {
         steps.push(on(standby(ctx), "configure.other"));
     }
     fit(steps)
-}
-
-/// The undoing of new parameters. The log was kept for a while, after which the database may want a backup before it lets anybody in; the
-/// one that serves the cluster must let xcatd in again.
-fn put_back(db2_: &Db2, former: Vec<String>, serves: bool) -> Undo {
-    let set = all_done(former.len(), "the former parameters");
-    let judge = judge(move |output: &Output| {
-        let held = set(output);
-        let tried = output.at(2);
-        if held.verdict != Verdict::Succeeded || tried.stdout.lines().last() == Some("open") {
-            return held;
-        }
-        let said = read::said(tried);
-        if serves || said.contains("SQL1116N") {
-            return Judgement::failed(format!("the database lets nobody in: {said}"), Vec::new());
-        }
-        Judgement::succeeded(format!("{}; it lets nobody in, as before", held.why), Vec::new())
-    });
-    let script = Script::new()
-        .look(db2::clp(db2_, former))
-        .look(transfer::directory(db2_.backup_dir.trim_end_matches('/'), &db2_.instance))
-        .look(db2::opens(db2_));
-    undo(script, Script::new(), judge)
 }
 
 /// As a value is given where it was printed otherwise.
@@ -405,7 +404,7 @@ fn set_parameters(
 }
 
 /// Each statement of the first call is done.
-fn all_done(count: usize, what: &'static str) -> Judge {
+pub(super) fn all_done(count: usize, what: &'static str) -> Judge {
     judge(move |output: &Output| {
         let all: Vec<Said> = group(output.at(0), count).iter().map(said).collect();
         match all.iter().find(|s| !s.done()) {
@@ -485,7 +484,7 @@ pub fn tie(ctx: &Context<'_>) -> Vec<Step> {
         let (host, port, database) = (other_host.to_owned(), db2_.port.to_string(), db2_.database.clone());
         let seen = judge(move |output: &Output| {
             let held = parameters_hold(output);
-            if held.verdict != Verdict::Succeeded {
+            if held.verdict != journal_schema::Verdict::Succeeded {
                 return held;
             }
             match alternate_server(&group(output.at(1), 1)[0], &database) {
@@ -586,7 +585,10 @@ pub fn serve(ctx: &Context<'_>) -> Vec<Step> {
         vec![Step { section: "5.1.9 primary step 1", ..xcat::restart_xcatd(ctx, primary(ctx), "serve.xcatd") }];
     steps.extend(service_nodes::restart(ctx).into_iter().map(|s| Step { stage: 1, ..s }));
     if ctx.target().platform == Platform::Aix && ctx.pair.service.standby_address.is_some() {
-        steps.push(Step { undo: None, ..aix::guard_boot(ctx, primary(ctx), "serve.boot-guard") });
+        steps.push(Step {
+            undo: None,
+            ..aix::guard_boot(ctx, primary(ctx), aix::Guarded::InService, "serve.boot-guard")
+        });
     }
     fit(steps)
 }

@@ -215,7 +215,7 @@ pub fn copy(ctx: &Context<'_>) -> Vec<Step> {
             text: format!(
                 "what deployment needs is not saved on {name}: a failover could not provide NIM's resources from there"
             ),
-            command: format!("hamn run sync --primary {}", ctx.target().name),
+            command: format!("hamn run sync --target {}", ctx.target().name),
         };
         let unreachable = Judgement::failed(format!("{name} cannot be reached"), Vec::new());
         Step { optional: true, opens: Some(opens), unreachable: Some(unreachable), ..step }

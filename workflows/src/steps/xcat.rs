@@ -297,7 +297,16 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
             &["-a"],
         ));
         let step = service("services.dhcp", format!("rebuild the DHCP service on {name}"), script, judge(dhcp));
-        steps.push(Step { traps: &[16, 58, 59, 63], ..step });
+        // makedhcp does not mind an interface that is not there (facts: exit 0, no error).
+        let opens = ctx.known.note(name, super::preflight::FOREIGN_NICS).map(|nics| OpenItem {
+            id: "interfaces".into(),
+            text: format!("xCAT's tables name interfaces that {name} does not have ({nics}): no node gets an address from it by DHCP"),
+            command: format!(
+                "chdef -t network NETWORK mgtifname={0}; chdef -t site dhcpinterfaces={0}; makedhcp -n; makedhcp -a",
+                node.interface
+            ),
+        });
+        steps.push(Step { opens, traps: &[16, 58, 59, 63], ..step });
     }
     if xcat.conserver {
         // Not optional: a site without consoles, or with another server for them, says so in its configuration. One that has them

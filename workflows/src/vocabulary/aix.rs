@@ -136,12 +136,13 @@ pub fn stopsrc(subsystem: &str) -> Command {
 
 /// Where xcatd outlived its time: the stop that does not ask (`-c`). Exit 0 also when nothing is left.
 pub fn cancel_xcatd() -> Command {
-    Command::new(["sh", "-c", "ps -e -o args= | grep '^xcatd: ' >/dev/null || exit 0; stopsrc -c -s xcatd"]).timeout(60)
+    Command::new(["sh", "-c", "lssrc -s xcatd | grep inoperative >/dev/null && exit 0; stopsrc -c -s xcatd"])
+        .timeout(60)
 }
 
 /// `start` or `stop` of a network service by SRC, under whatever name it has there; exit 0 when there is none.
 pub fn helper_control(helper: Helper, action: &str) -> Command {
-    const SCRIPT: &str = "a=$1; shift; for s; do lssrc -s \"$s\" >/dev/null 2>&1 || continue; \
+    const SCRIPT: &str = "a=$1; shift; for s in \"$@\"; do lssrc -s \"$s\" >/dev/null 2>&1 || continue; \
          case $a in start) startsrc -s \"$s\"; break;; *) stopsrc -s \"$s\";; esac; done; :";
     let subsystems: &[&str] = match helper {
         Helper::Dns => &["named"],

@@ -12,35 +12,28 @@ use crate::{
 /// How a group of statements is run: each ends with a line `:exit N`; one that begins with `-` may fail, after another failure the rest
 /// is not run. Exit code: 0, or that of the statement that failed (4: SQL error, 8: of the processor itself); 127 without an instance.
 /// Warnings (2) and "no rows" (1) are no failures here: what they mean is for the judgement.
-const GROUP: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; shift; e=0; \
-     for s; do k=0; case $s in -*) k=1; s=${s#-};; esac; db2 \"$s\"; r=$?; printf '\\n:exit %s\\n' $r; \
+const GROUP: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; shift; e=0; \
+     for s in \"$@\"; do k=0; case $s in -*) k=1; s=${s#-};; esac; db2 \"$s\"; r=$?; printf '\\n:exit %s\\n' $r; \
      if [ $((r & 12)) -ne 0 ] && [ $k -eq 0 ]; then e=$r; break; fi; done; db2 terminate >/dev/null 2>&1; exit $e";
 
 /// How a program of DB2 is run.
-const TOOL: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; shift; \"$@\"";
+const TOOL: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $1\" >&2; exit 127; }; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; shift; \"$@\"";
 
 /// Prints `none` when no application is connected to any database (SQL1611W), `some` when there are, else `unknown`.
-const APPLICATIONS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; \
+const APPLICATIONS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; \
      o=$(db2 list applications; db2 terminate >/dev/null 2>&1); \
      case $o in *SQL1611W*|*SQL1032N*) echo none;; *SQL[0-9]*) echo unknown;; *) echo some;; esac";
 
 /// Prints the role in the configuration of the database and exits 0 if it is among the permitted ones (`absent`: there is no such
 /// database); else exits 9. For the line before something destructive, in the same job (traps 11, 45).
-const ROLE_IS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; shift 2; \
+const ROLE_IS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; d=$2; shift 2; \
      o=$(db2 \"GET DB CFG FOR $d\"; db2 terminate >/dev/null 2>&1); \
      r=$(printf '%s\\n' \"$o\" | sed -n 's/^ *HADR database role *= *\\([A-Z]*\\).*/\\1/p'); \
      if [ -z \"$r\" ]; then case $o in *SQL1013N*) r=absent;; *) r=unknown;; esac; fi; echo \"$r\"; \
-     for a; do [ \"$a\" != \"$r\" ] || exit 0; done; exit 9";
-
-/// Prints `open` at the end when somebody can connect. A database that went from circular logging to kept logs lets nobody in before it
-/// was backed up (SQL1116N), and whether it does when the parameter is put back is not documented: so it is tried, and backed up if need be.
-const OPENS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; t=$3; \
-     k() { db2 \"CONNECT TO $d\"; db2 terminate >/dev/null 2>&1; }; o=$(k); \
-     case $o in *SQL1116N*) db2 \"BACKUP DB $d TO $t\"; o=$(k);; esac; \
-     case $o in *SQL[0-9]*) printf '%s\\n' \"$o\"; exit 4;; *) echo open;; esac";
+     for a in \"$@\"; do [ \"$a\" != \"$r\" ] || exit 0; done; exit 9";
 
 /// Keeps what a copy of the database alone has: its configuration and its log files, and says that it is whole in a file `complete`.
-const SAVE_LOGS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; d=$2; t=$3; umask 077; \
+const SAVE_LOGS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; d=$2; t=$3; umask 077; \
      mkdir -p \"$t\" || exit 1; db2 \"GET DB CFG FOR $d\" >\"$t/db.cfg\"; r=$?; db2 terminate >/dev/null 2>&1; [ $r -eq 0 ] || { cat \"$t/db.cfg\"; exit $r; }; \
      p=$(sed -n 's/^ *Path to log files *= *//p' \"$t/db.cfg\"); [ -d \"$p\" ] || { echo \"no directory of log files: $p\" >&2; exit 3; }; \
      cd \"$p\" && tar -cf \"$t/logs.tar\" . && echo complete >\"$t/complete\"";
@@ -67,8 +60,6 @@ pub enum Call<'a> {
     Applications,
     /// See [`role_is`]: database, permitted roles.
     RoleIs(&'a str, &'a [String]),
-    /// See [`opens`]: database, directory.
-    Opens(&'a str, &'a str),
     /// See [`save_logs`]: database, directory.
     SaveLogs(&'a str, &'a str),
     /// Something done to the image whose path begins so, of that timestamp.
@@ -94,7 +85,6 @@ pub fn call(command: &Command) -> Option<Call<'_>> {
         ("sh", TOOL, argv) => Some(Call::Tool(argv)),
         ("sh", APPLICATIONS, _) => Some(Call::Applications),
         ("sh", ROLE_IS, [database, roles @ ..]) => Some(Call::RoleIs(database, roles)),
-        ("sh", OPENS, [database, directory]) => Some(Call::Opens(database, directory)),
         ("sh", SAVE_LOGS, [database, directory]) => Some(Call::SaveLogs(database, directory)),
         ("sh", COPY_IMAGE, [stamp, ..]) => Some(Call::Image(Image::Copy, first, stamp)),
         ("sh", IMAGE_SUM, [stamp]) => Some(Call::Image(Image::Sum, first, stamp)),
@@ -182,12 +172,6 @@ pub fn applications(db2: &Db2) -> Command {
 pub fn role_is(db2: &Db2, permitted: &[&str]) -> Command {
     let roles = permitted.iter().map(|r| (*r).to_owned());
     shell(db2, ROLE_IS, "db2-role-is", [db2.database.clone()].into_iter().chain(roles))
-}
-
-/// Tries whether a client could connect, after a backup if the database wants one first; its last line is `open` if so, else what DB2 said.
-pub fn opens(db2: &Db2) -> Command {
-    let directory = db2.backup_dir.trim_end_matches('/').to_owned();
-    shell(db2, OPENS, "db2-opens", [db2.database.clone(), directory]).timeout(LONG_S)
 }
 
 /// `db2nodes.cfg`: `0 HOST 0`. With another host name than the machine's every call ends with SQL6031N (trap 44).

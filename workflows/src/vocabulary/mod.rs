@@ -3,6 +3,7 @@
 
 use crate::{
     model::{Fence, Node, Pair, Postgres, Xcat},
+    render::compact,
     script::{Command, StdinPart},
 };
 
@@ -37,6 +38,16 @@ pub mod sql {
     pub const HBA_ERRORS: &str = "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL";
     /// One row: what the server listens on: `*` or a comma list.
     pub const LISTEN: &str = "SHOW listen_addresses";
+    /// One row: version as a number: 150004 is 15.4, 90224 is 9.2.24. Every server understands it.
+    pub const VERSION: &str = "SHOW server_version_num";
+    /// One row: the files that the server reads, and the standbys that it waits for at each commit when it is primary (empty: none).
+    pub const SETTINGS: &str = "SELECT current_setting('config_file'), current_setting('hba_file'), current_setting('synchronous_standby_names')";
+    /// One row: the standbys that each commit waits for; empty: none.
+    pub const WAITS_FOR: &str = "SHOW synchronous_standby_names";
+    /// Commits wait for no standby, from the next [`RELOAD`] on. It counts for more than any line of `postgresql.conf`.
+    pub const WAIT_FOR_NOBODY: &str = "ALTER SYSTEM SET synchronous_standby_names = ''";
+    /// Rows `place|interfaces`: where xCAT's tables name interfaces of the management node (trap 16).
+    pub const NICS: &str = "SELECT 'networks.' || netname, mgtifname FROM networks WHERE mgtifname <> '' UNION ALL SELECT 'site.dhcpinterfaces', value FROM site WHERE key = 'dhcpinterfaces' AND value <> ''";
     /// One row: `t`. Reads pg_hba.conf again.
     pub const RELOAD: &str = "SELECT pg_reload_conf()";
 }
@@ -175,9 +186,12 @@ pub fn at_boot(service: &str) -> Command {
     Command::new(["sh", "-c", SCRIPT, "at-boot", service])
 }
 
-/// Number of processes of xcatd (facts: they outlive `stop` for up to a second).
+/// Number of processes of xcatd (facts: they outlive `stop` for up to a second). By the titles that they give themselves; also by the
+/// program's path, because one that is just starting has no title yet, and not every system lets perl set one.
 pub fn xcatd_processes() -> Command {
-    Command::new(["sh", "-c", "ps -e -o args= | grep -c '^xcatd: ' || :"])
+    const SCRIPT: &str =
+        "ps -e -o args= | grep -c -E '^(xcatd: |([^ ]*/)?(perl[^ ]* ([^ ]* )*[^ ]*/)?xcatd( |$))' || :";
+    Command::new(["sh", "-c", SCRIPT])
 }
 
 /// Number of running restores into the database (trap 22).
@@ -185,12 +199,53 @@ pub fn restore_processes() -> Command {
     Command::new(["sh", "-c", "ps -e -o args= | grep -v grep | grep -c -E '(^|/)(pg_restore|restorexCATdb)' || :"])
 }
 
-/// Every line of every crontab as `PATH:LINE`, then a line `:end`: without it the listing is cut short. Exit 0 also when there is none.
+/// Every scheduled job as `HOLDER:LINE`, then a line `:end`: without it the listing is cut short. Exit 0 also when there is none.
+///
+/// The holder is a crontab (every line of it; SLES keeps them in `/var/spool/cron/tabs`), a script in `/etc/cron.daily` and its like (its
+/// lines that restore or copy), or the unit that a systemd timer starts (its `Exec…=` lines). Behind a line stand the lines that restore
+/// or copy in the scripts that it names, each as `:runs TEXT`.
 pub fn crontabs() -> Command {
-    const SCRIPT: &str = "for f in /etc/crontab /etc/cron.d/* /var/spool/cron/crontabs/* /var/spool/cron/*; do \
-         [ -f \"$f\" ] && awk '{ print FILENAME \":\" $0 }' \"$f\"; done; echo :end";
-    Command::new(["sh", "-c", SCRIPT])
+    Command::new(["sh", "-c", &compact(include_str!("../sh/schedules.sh")), SCHEDULES])
 }
+
+/// Name by which a listing of [`crontabs`] goes in a process table and in a plan.
+pub const SCHEDULES: &str = "schedules";
+
+/// The file that keeps a unit of systemd from being run, whoever starts it.
+pub fn unit_guard(unit: &str) -> String {
+    format!("/etc/systemd/system/{unit}.d/hamn.conf")
+}
+
+/// Has systemd read its files again; prints nothing.
+pub fn daemon_reload() -> Command {
+    Command::new(["systemctl", "daemon-reload"])
+}
+
+/// Stops a unit that is running just now.
+pub fn stop_unit(unit: &str) -> Command {
+    Command::new(["systemctl", "stop", unit]).timeout(60)
+}
+
+/// Takes from a script, or gives back, that it may be run.
+pub fn executable(path: &str, yes: bool) -> Command {
+    Command::new(["chmod", if yes { "a+x" } else { "a-x" }, path])
+}
+
+/// What a node has of what the steps need, as lines `WORD VALUE`, then `:end`. `files` are to be there and to be written; `programs` are
+/// names or whole paths.
+pub fn preflight(pair: &Pair, node: &Node, files: &[String], programs: &[String]) -> Command {
+    let script = compact(include_str!("../sh/preflight.sh"));
+    let service = &pair.service;
+    let mut argv: Vec<&str> = vec!["sh", "-c", &script, PREFLIGHT];
+    argv.extend([&*node.interface, &*service.address, &*service.host_name, &*pair.node_dir]);
+    argv.extend(files.iter().map(String::as_str));
+    argv.push("--");
+    argv.extend(programs.iter().map(String::as_str));
+    Command::new(argv)
+}
+
+/// Name by which [`preflight`] goes in a process table and in a plan.
+pub const PREFLIGHT: &str = "preflight";
 
 /// A network service that xCAT configures, whatever the distribution calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,7 +275,7 @@ impl Helper {
     fn programs(self) -> &'static str {
         match self {
             Self::Dns => "named",
-            Self::Dhcp => "dhcpd|kea-dhcp4",
+            Self::Dhcp => "dhcpd|dhcpsd|kea-dhcp4",
             Self::Consoles => "conserver|goconserver",
         }
     }
@@ -243,7 +298,7 @@ pub fn helper_processes(helper: Helper) -> Command {
 
 /// `start` or `stop` of a network service under whatever names are installed; exit 0 when there is none. Only the first is started.
 pub fn helper_control(helper: Helper, action: &str) -> Command {
-    const SCRIPT: &str = "a=$1; shift; for s; do \
+    const SCRIPT: &str = "a=$1; shift; for s in \"$@\"; do \
          if [ -x /etc/init.d/$s ] || { [ -d /run/systemd/system ] && systemctl cat $s.service >/dev/null 2>&1; }; then \
          service $s $a || exit 1; [ $a = start ] && break; fi; done; :";
     Command::new(["sh", "-c", SCRIPT, "helper", action].into_iter().chain(helper.services().iter().copied()))
@@ -321,6 +376,8 @@ pub fn config_test(pg: &Postgres) -> Command {
 
 /// An xCAT command by its name, with absolute path, the environment that it wants and a time limit (facts: it can hang for ever).
 pub fn xcat(xcat: &Xcat, name: &str, arguments: &[&str]) -> Command {
+    // Of a large cluster they take minutes, and say so: what is cut off leaves half a zone.
+    const LONG: [&str; 3] = ["makedns", "makedhcp", "makeconservercf"];
     const SBIN: [&str; 6] = ["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf", "nodeset"];
     let dir = if SBIN.contains(&name) { "sbin" } else { "bin" };
     let root = &xcat.root;
@@ -328,7 +385,7 @@ pub fn xcat(xcat: &Xcat, name: &str, arguments: &[&str]) -> Command {
         .env("XCATROOT", root)
         .env("PATH", &format!("{root}/bin:{root}/sbin:/usr/sbin:/usr/bin:/sbin:/bin"))
         .env("HOME", "/root")
-        .timeout(xcat.call_timeout_s)
+        .timeout(if LONG.contains(&name) { xcat.call_timeout_s.saturating_mul(15) } else { xcat.call_timeout_s })
 }
 
 /// Path of a file of hamn on a managed node.

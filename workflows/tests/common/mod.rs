@@ -240,7 +240,7 @@ pub fn standby() -> Machine {
         .says("crontabs", ok(&format!("/etc/crontab:SHELL=/bin/sh\n/var/spool/cron/crontabs/postgres:{RESTORE_LINE}\n:end\n")))
         .says("/var/lib/hamn/epoch", ok("3\n"))
         .says("/var/lib/hamn/claim/text", ran(1, "", NO_FILE))
-        .says("^xcatd: ", ok("0\n"))
+        .says("xcatd: ", ok("0\n"))
         .says("at-boot", ok("no\n"))
         .says("processes ", ok("0\n"))
         .says("pg_restore|restorexCATdb", ok("0\n"))
@@ -298,7 +298,7 @@ pub fn is(judgement: &Judgement, verdict: Verdict, why: &str) {
 }
 
 fn indented(title: &str, script: &Script) -> String {
-    script.listing().lines().fold(String::new(), |mut all, line| {
+    script.summary().iter().fold(String::new(), |mut all, line| {
         let _ = writeln!(all, "        {title} {line}");
         all
     })
@@ -319,7 +319,7 @@ pub fn plan_text(plan: &Plan) -> String {
             let _ = writeln!(out, "    {} on {}: {} ({})", s.id, s.place, s.title, marks.join(", "));
             out += &indented("do  ", &s.effect);
             out += &indented("look", &s.probe);
-            if let Some(undo) = &s.undo {
+            if let Some(undo) = s.undo.as_ref().filter(|u| !u.effect.is_empty()) {
                 out += &indented("undo", &undo.effect);
                 out += &indented("seen", &undo.probe);
             }
@@ -328,6 +328,10 @@ pub fn plan_text(plan: &Plan) -> String {
             }
             let _ = writeln!(out, "        traps {:?}", s.traps);
         }
+    }
+    let _ = writeln!(out, "\nhelpers");
+    for workflows::summary::Helper { name, purpose, text } in plan.helpers() {
+        let _ = writeln!(out, "    {name}: {purpose}\n        {text}");
     }
     out
 }

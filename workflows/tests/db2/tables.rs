@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use journal_schema::{Fact, HadrConnection, HadrRole, HadrState, Kind, Mode, TakeoverForm, Tri};
+use journal_schema::{Fact, HadrConnection, HadrRole, HadrState, Kind, Mode, TakeoverForm, Tri, Verdict};
 use proptest::prelude::*;
 use workflows::{
     Action, Script, Workflow,
@@ -11,7 +11,7 @@ use workflows::{
     step::Step,
 };
 
-use crate::common::{Desk, db2_desk as desk, hadr};
+use crate::common::{Desk, Machine, NO_FILE, db2_desk as desk, hadr, is, looked, ok, ran};
 
 /// The workflows of this file.
 fn own() -> Vec<Workflow> {
@@ -255,6 +255,14 @@ fn t42_t45_the_role_is_looked_at_in_the_same_script() {
                             role(&look) && *policy == workflows::script::OnFailure::Stop
                         });
                         assert!(stops, "{}: {word} is run whatever the look said", step.id);
+                        // The host keys of a pair may be the same on both: the pinned identity is asked for, too.
+                        if word == "RESTORE DATABASE" || step.id == "reseed.leave" {
+                            assert!(
+                                lines[..at].iter().any(|l| l.starts_with("uname -f   # only if it is")),
+                                "{}: on whatever machine",
+                                step.id
+                            );
+                        }
                         guarded.insert(word);
                     }
                 }
@@ -302,6 +310,45 @@ fn t1_force_stands_behind_the_fence() {
             (Some(0), Some(1), Some(2))
         );
     }
+}
+
+/// STOP HADR on the standby, as the procedure's order may have it: recognised, and no advice that would overwrite anything.
+#[test]
+fn t42_a_standby_whose_hadr_was_stopped_is_told_from_one_that_never_was() {
+    let failover = registry::by_name(workflows::model::Flavour::Db2, "failover").unwrap();
+    let desk = desk();
+    let weigh = (failover.row("assess").unwrap().steps)(&desk.context()).remove(0);
+    let judged = |pending: &str| {
+        let config =
+            format!(" HADR database role    = STANDARD\n Rollforward pending    = {pending}\n\n:exit 0\n\n:exit 0\n");
+        let inactive = "\nDatabase XCATDB not activated on database member 0 or this database name cannot be found in the local database directory.\n";
+        let machine = Machine::default()
+            .says("gettimeofday", ok("1768478461100000000\n"))
+            .says("db2pd", ok(inactive))
+            .says("GET DB CFG", ok(&config))
+            .says("claim/text", ran(1, "", NO_FILE));
+        looked(&weigh, &machine)
+    };
+    let left = judged("DATABASE");
+    is(&left, Verdict::Failed, "a roll-forward is pending (SQL1117N)");
+    is(&left, Verdict::Failed, "db2 ROLLFORWARD DATABASE XCATDB TO END OF LOGS AND COMPLETE");
+    is(&left, Verdict::Failed, "hamn run setup --target mn-a");
+    assert!(!judged("NO").why.contains("SQL1117N"));
+}
+
+/// A primary whose standby is gone opens by force only: who restarts it must know.
+#[test]
+fn t55_what_is_unprotected_says_how_it_opens() {
+    let failover = registry::by_name(workflows::model::Flavour::Db2, "failover").unwrap();
+    let text = |desk: &Desk| {
+        let steps = (failover.row("take over by force").unwrap().steps)(&desk.context());
+        steps.into_iter().find_map(|s| s.opens.filter(|i| i.id == "unprotected")).unwrap().text
+    };
+    assert!(text(&desk()).contains("START HADR ON DATABASE XCATDB AS PRIMARY BY FORCE"));
+    assert!(
+        !text(&with(&desk(), |d| dissolving(&mut d.pair))).contains("START HADR"),
+        "outside HADR it opens by itself"
+    );
 }
 
 #[test]
