@@ -45,6 +45,12 @@ pub struct Image {
     pub resources: Vec<(String, String)>,
     /// Files and directories of a Linux image.
     pub paths: Vec<String>,
+    /// How nodes get it: `install`, `netboot`, …
+    #[serde(default)]
+    pub provmethod: String,
+    /// What it is, as the state of a node names it: `rhels7.3-ppc64le-compute`; empty where one of the three is missing.
+    #[serde(default)]
+    pub content: String,
 }
 
 /// A resource of NIM.
@@ -172,15 +178,23 @@ const PATHS: &[&str] = &[
 /// Images by `lsdef -t osimage -l`.
 pub fn images(text: &str) -> Vec<Image> {
     let mut all: Vec<Image> = Vec::new();
+    // Of each image: version, architecture, profile.
+    let mut contents: Vec<[String; 3]> = Vec::new();
     for line in text.lines() {
         if let Some(name) = line.trim().strip_prefix("Object name:") {
             all.push(Image { name: name.trim().to_owned(), ..Image::default() });
+            contents.push(Default::default());
             continue;
         }
-        let (Some(image), Some((key, value))) = (all.last_mut(), line.trim().split_once('=')) else { continue };
+        let (Some(image), Some(parts_of)) = (all.last_mut(), contents.last_mut()) else { continue };
+        let Some((key, value)) = line.trim().split_once('=') else { continue };
         let parts = || value.split(',').map(str::trim).filter(|v| !v.is_empty());
         match key {
             "nimtype" => value.clone_into(&mut image.nim),
+            "provmethod" => value.clone_into(&mut image.provmethod),
+            "osvers" => value.clone_into(&mut parts_of[0]),
+            "osarch" => value.clone_into(&mut parts_of[1]),
+            "profile" => value.clone_into(&mut parts_of[2]),
             _ if ORDER.contains(&key) => {
                 image.resources.extend(parts().map(|name| (key.to_owned(), name.to_owned())));
             }
@@ -190,7 +204,10 @@ pub fn images(text: &str) -> Vec<Image> {
             _ => {}
         }
     }
-    for image in &mut all {
+    for (image, parts) in all.iter_mut().zip(contents) {
+        if parts.iter().all(|part| !part.is_empty()) {
+            image.content = parts.join("-");
+        }
         // A machine without a disk boots from the SPOT; what it was made of is needed for a new one only.
         if image.nim != "standalone" {
             image.resources.retain(|(kind, _)| kind != "lpp_source");
@@ -311,12 +328,11 @@ pub fn boot(machines: &[Object], chain: &str, nodetype: &str, images: &[Image]) 
         if by_nim.contains(node) || state.is_empty() {
             continue;
         }
-        let image = provided.get(node).filter(|p| known(p)).cloned().unwrap_or_default();
-        let word = state.split([' ', '=']).next().unwrap_or_default();
-        let how = match word {
-            "boot" => (How::Nodeset("boot".into()), String::new()),
-            "install" | "netboot" | "osimage" if !image.is_empty() => (How::Nodeset(format!("osimage={image}")), image),
-            _ => {
+        let image = provided.get(node).and_then(|p| images.iter().find(|i| &i.name == p));
+        let how = match image.filter(|image| is_of(state, image)) {
+            _ if state == "boot" => (How::Nodeset("boot".into()), String::new()),
+            Some(Image { name, .. }) => (How::Nodeset(format!("osimage={name}")), name.clone()),
+            None => {
                 left.push((node.clone(), state.clone()));
                 continue;
             }
@@ -325,4 +341,56 @@ pub fn boot(machines: &[Object], chain: &str, nodetype: &str, images: &[Image]) 
     }
     let boot = groups.into_iter().map(|((how, image), nodes)| Boot { how, image, nodes }).collect();
     (boot, left)
+}
+
+/// Whether a state of the table `chain` is that of a node that gets this image in the way in which the image is given. `nodeset osimage=`
+/// does what the *image* says: of an image that is installed it would make a node install itself that only booted over the network.
+fn is_of(state: &str, image: &Image) -> bool {
+    let (word, what) = state.split_once(' ').unwrap_or((state, ""));
+    let named = word.strip_prefix("osimage=").is_some_and(|name| name == image.name) && what.is_empty();
+    let way = ["install", "netboot"].contains(&image.provmethod.as_str());
+    way && (named || (word == image.provmethod && !image.content.is_empty() && what.trim() == image.content))
+}
+
+/// What nodes say of themselves (`nodelist.status`) before and while they are being installed. With any other word one is not.
+const NOT_YET_INSTALLED: &[&str] =
+    &["", "defined", "discovering", "discovered", "standingby", "powering-on", "installing"];
+
+/// What is to be restored of a saved boot configuration at the time of a failover: what the last sync saw may be over by then, and to set
+/// a node that has been installed since to be installed once more would cost its disk (trap 60). The database in service tells: its tables
+/// `chain`, `nodetype` and `nodelist` came over with it. A node that was to be installed is set so only where nothing says that it was.
+pub fn still_so(saved: &Deployment, chain: &str, nodetype: &str, nodelist: &str) -> (Vec<Boot>, Vec<(String, String)>) {
+    let column = |table: &str, name: &str| -> BTreeMap<String, String> {
+        rows(table).into_iter().filter_map(|mut r| Some((r.remove("node")?, r.remove(name)?))).collect()
+    };
+    let (status, provided) = (column(nodelist, "status"), column(nodetype, "provmethod"));
+    // Who was in the table before; what is new since then was set by nobody that hamn knows of.
+    let by_chain: BTreeSet<&String> =
+        saved.boot.iter().filter(|b| matches!(b.how, How::Nodeset(_))).flat_map(|b| &b.nodes).collect();
+    let (now, mut left) = boot(&[], chain, nodetype, &saved.images);
+    left.retain(|(node, _)| by_chain.contains(node));
+    left.extend(saved.left.iter().cloned());
+    let by_nim = saved.boot.iter().filter(|b| !matches!(b.how, How::Nodeset(_)));
+    let mut all = Vec::new();
+    for group in by_nim.chain(&now) {
+        let nim = !matches!(group.how, How::Nodeset(_));
+        let image = saved.images.iter().find(|i| i.name == group.image);
+        let installs = group.how == How::Install || image.is_some_and(|i| !nim && i.provmethod == "install");
+        let mut nodes = Vec::new();
+        for node in group.nodes.iter().filter(|node| nim || by_chain.contains(node)) {
+            let other = provided.get(node).filter(|p| nim && !p.is_empty() && **p != group.image);
+            match (status.get(node).map(String::as_str), other) {
+                (None, _) => {} // There is no such node any more.
+                (_, Some(other)) => left.push((node.clone(), format!("is to get {other} by now, not {}", group.image))),
+                (Some(word), None) if installs && !NOT_YET_INSTALLED.contains(&word) => {
+                    left.push((node.clone(), format!("was to be installed, and is {word} by now")));
+                }
+                _ => nodes.push(node.clone()),
+            }
+        }
+        if !nodes.is_empty() {
+            all.push(Boot { nodes, ..group.clone() });
+        }
+    }
+    (all, left)
 }

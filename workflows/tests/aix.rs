@@ -1,11 +1,13 @@
 //! AIX: what its commands print is read rightly, and the two scripts that stand in for arping do what they say, in real shells.
 
 mod common;
+mod shells;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use common::{Desk, done, is, looked, ok, ran};
 use journal_schema::{Fact, Tri, Verdict};
+use shells::shells;
 use workflows::{
     ActionResult, example, host,
     model::{NodeId, Pair},
@@ -15,7 +17,8 @@ use workflows::{
         read_aix::{self, Src},
         service_nodes, xcat,
     },
-    vocabulary, vocabulary_aix,
+    vocabulary::{self, db2},
+    vocabulary_aix,
 };
 
 fn desk() -> Desk {
@@ -174,7 +177,7 @@ fn t14_what_cannot_be_asked_is_unknown() {
     assert_eq!(wire.evidence, [expected]);
 }
 
-/// The scripts, with the machine's programs replaced by ones that say what they are told.
+/// The scripts in each shell that is installed, with the machine's programs replaced by ones that say what they are told.
 fn shell(command: &workflows::Command, programs: &[(&str, &str)]) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
     for (name, body) in programs {
@@ -183,8 +186,14 @@ fn shell(command: &workflows::Command, programs: &[(&str, &str)]) -> (i32, Strin
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let path = format!("{}:/usr/bin:/bin", dir.path().display());
-    let output = Command::new(&command.argv[0]).args(&command.argv[1..]).env("PATH", path).output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    let mut answers: Vec<(i32, String)> = Vec::new();
+    for shell in shells() {
+        let output = Command::new(shell).args(&command.argv[1..]).env("PATH", &path).output().unwrap();
+        let answer = (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap());
+        assert!(answers.first().is_none_or(|first| *first == answer), "{shell}: {answer:?}, not {answers:?}");
+        answers.push(answer);
+    }
+    answers.remove(0)
 }
 
 #[test]
@@ -275,4 +284,88 @@ fn t05_no_open_item_puts_the_address_on_the_wire_twice() {
     assert!(again.contains("&& chdev -l en1 -a 'state=detach' -P; }"), "not for good: {again}");
     let taken = aix::take(&ctx)[0].opens.clone().unwrap().command;
     assert!(taken.starts_with("ping ") && taken.contains("on mn-b, while it is the one in service"), "{taken}");
+}
+
+/// A call of DB2's processor in each shell: statements from one shell, the options of the owner's profile gone, the rest left out after a
+/// failure, and TERMINATE at the end.
+#[test]
+fn t47_statements_run_from_one_shell_under_the_profile() {
+    let home = tempfile::tempdir().unwrap();
+    let sqllib = home.path().join("sqllib");
+    fs::create_dir(&sqllib).unwrap();
+    fs::write(
+        sqllib.join("db2profile"),
+        "DB2INSTANCE=xcatdb; export DB2INSTANCE; DB2OPTIONS='-x -t'; export DB2OPTIONS\n",
+    )
+    .unwrap();
+    let mut pair = example::procedure();
+    let workflows::model::Database::Db2(db2) = &mut pair.database else { panic!("DB2") };
+    db2.home = home.path().display().to_string();
+    let processor =
+        "echo \"[$DB2OPTIONS] $PPID $1\" | sed \"s/ $PPID / /\"; case $1 in *WARN*) exit 2;; *BAD*) exit 4;; esac";
+    let call = |statements: &[String]| shell(&db2::clp(db2, statements.to_vec()), &[("db2", processor)]);
+    let (code, text) = call(&["CONNECT TO X".into(), db2::may_fail("A BAD ONE"), "SELECT COUNT(*) FROM WARN".into()]);
+    assert_eq!(
+        (code, text.as_str()),
+        (0, "[] CONNECT TO X\n\n:exit 0\n[] A BAD ONE\n\n:exit 4\n[] SELECT COUNT(*) FROM WARN\n\n:exit 2\n")
+    );
+    let (code, text) = call(&["BAD".into(), "RESTORE".into()]);
+    assert_eq!((code, text.as_str()), (4, "[] BAD\n\n:exit 4\n"), "nothing after a failure");
+    let config = "echo ' HADR database role                                      = STANDBY'";
+    let role = |permitted: &[&str]| shell(&db2::role_is(db2, permitted), &[("db2", config)]);
+    assert_eq!(role(&["STANDARD", "STANDBY"]), (0, "STANDBY\n".into()));
+    assert_eq!(role(&["STANDARD", "absent"]), (9, "STANDBY\n".into()));
+    db2.home = "/nowhere".into();
+    assert_eq!(shell(&db2::clp(db2, ["X"]), &[("db2", processor)]).0, 127);
+}
+
+/// What ksh88, AIX' tools and old DB2 instances lack is in no script of theirs.
+#[test]
+fn t74_nothing_that_ksh88_or_aix_lacks() {
+    let desk = common::db2_desk();
+    for workflow in workflows::registry::of(workflows::model::Flavour::Db2) {
+        let plan = workflows::Plan::new(&workflow, &desk.context());
+        for workflows::summary::Helper { name, text, .. } in plan.helpers() {
+            // It runs on a Linux machine elsewhere.
+            if name == "arp-probe-elsewhere" {
+                continue;
+            }
+            for lacks in [
+                "[[",
+                "=~",
+                "local ",
+                "grep -o",
+                "grep -P",
+                "sed -i",
+                "date +%s",
+                "mktemp",
+                " stat ",
+                "readlink",
+                "echo -e",
+                "printf %q",
+                "<<",
+                "seq ",
+                "timeout ",
+                "setsid",
+                "flock",
+                "pgrep",
+                "pkill",
+                "xargs -r",
+                "cp -a",
+                "mkdir -pm",
+                "$'",
+                "&>",
+                "function ",
+            ] {
+                assert!(!text.contains(lacks), "{name}: {lacks:?} in {text}");
+            }
+            // ksh88 wants its words named, and takes the parenthesis of a `case` for the end of a substitution.
+            let unnamed = text.match_indices("for ").any(|(at, _)| text[at + 5..].starts_with(';'));
+            assert!(!unnamed, "{name}: {text}");
+            let cases = text
+                .match_indices("$(")
+                .any(|(at, _)| text[at..].split(')').next().is_some_and(|part| part.contains("case ")));
+            assert!(!cases, "{name}: {text}");
+        }
+    }
 }

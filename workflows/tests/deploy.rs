@@ -34,9 +34,12 @@ Object name: 61cosi
     spot=61cosi
 Object name: rhels7.3-ppc64le-install-compute
     imagetype=linux
+    osarch=ppc64le
     osname=Linux
+    osvers=rhels7.3
     otherpkgdir=/install/post/otherpkgs/rhels7.3/ppc64le
     pkgdir=/install/rhels7.3/ppc64le
+    profile=compute
     provmethod=install
     template=/opt/xcat/share/xcat/install/rh/compute.rhels7.tmpl
 Object name: bare
@@ -231,6 +234,86 @@ fn t60_only_what_was_set_before_is_set_again() {
     assert!(!calls.iter().any(|c| c.contains("sn02") || c.contains(" all")), "{calls:?}");
     let left = find(steps, "boot.left");
     is(&looked(&left, &Machine::default().says("hostname", ok("aixmn1\n"))), Verdict::Failed, "cn05 (shell)");
+}
+
+/// What the last sync saw may be over by the time of a failover. A node that was installed since is not installed once more, a node
+/// whose image is given in another way by now is left alone, and nothing is set that nobody could look up.
+#[test]
+fn t60_what_was_installed_since_is_not_installed_again() {
+    let desk = informed();
+    let survey = nim::survey(&desk.context()).remove(0);
+    let nodelist = |words: &[(&str, &str)]| {
+        let of = |node: &str| words.iter().find(|(n, _)| *n == node).map_or("", |(_, word)| *word);
+        let rows = ["sn01", "sn02", "sn03", "cn01", "cn02", "cn03", "cn04", "cn05", "cn06"];
+        let heading = "#node,groups,status,statustime,appstatus,appstatustime,primarysn,hidden,updatestatus,updatestatustime,zonename,comments,disable\n";
+        rows.iter().fold(heading.to_owned(), |all, n| format!("{all}\"{n}\",\"all\",\"{}\",,,,,,,,,,\n", of(n)))
+    };
+    let machine = |words: &[(&str, &str)]| primary().says("tabdump nodelist", ok(&nodelist(words)));
+    let calls = |machine: &Machine| {
+        let mut desk = desk.clone();
+        let judgement = looked(&survey, machine);
+        is(&judgement, Verdict::Succeeded, "images");
+        desk.learn(&judgement.evidence);
+        let steps = nim::restore_boot(&desk.context());
+        let left = steps.iter().find(|s| s.id == "boot.left").map(|s| looked(s, &Machine::default()).why);
+        (steps.iter().map(|s| s.script.listing()).collect::<String>(), left.unwrap_or_default())
+    };
+    let (set, _) = calls(&machine(&[("sn01", "installing"), ("cn04", "powering-on"), ("cn01", "booted")]));
+    for call in [
+        "nimnodeset -i 610SNimage sn01",
+        "mkdsklsnode -i 61cosi cn01,cn02",
+        "nodeset cn03 boot",
+        "nodeset cn04 'osimage=",
+    ] {
+        assert!(set.contains(call), "{call} is not in {set}");
+    }
+    for word in ["booted", "booting", "alive", "a word of another version"] {
+        let (set, left) = calls(&machine(&[("sn01", word), ("cn04", word)]));
+        assert!(!set.contains("nimnodeset") && !set.contains("osimage="), "{word}: {set}");
+        assert!(
+            left.contains(&format!("sn01 (was to be installed, and is {word} by now)")) && left.contains("cn04"),
+            "{left}"
+        );
+    }
+    // xCAT itself recorded the end.
+    let over = CHAIN.replace("install rhels7.3-ppc64le-compute", "boot");
+    let (set, _) = calls(&machine(&[]).says("tabdump chain", ok(&over)));
+    assert!(set.contains("nodeset cn03,cn04 boot") && !set.contains("osimage="), "{set}");
+    // It is to get another image by now, or is no node any more.
+    let (set, left) =
+        calls(&machine(&[]).says("tabdump nodetype", ok(&(NODETYPE.to_owned() + "\"cn01\",,,,\"610SNimage\",,,,\n"))));
+    assert!(
+        set.contains("mkdsklsnode -i 61cosi cn02") && left.contains("cn01 (is to get 610SNimage by now"),
+        "{set}{left}"
+    );
+    let without = machine(&[]).says("tabdump nodelist", ok(&nodelist(&[]).replace("\"cn02\"", "\"cn92\"")));
+    assert!(calls(&without).0.contains("mkdsklsnode -i 61cosi cn01\n"));
+    for table in ["chain", "nodetype", "nodelist"] {
+        let (set, left) = calls(&machine(&[]).says(&format!("tabdump {table}"), ran(124, "", "")));
+        assert!(
+            set.is_empty() && left.contains("all nodes (their states of now could not be read)"),
+            "{table}: {set}{left}"
+        );
+    }
+}
+
+/// `nodeset osimage=` does what the image says: a node that boots over the network is not given one that is installed.
+#[test]
+fn t60_a_state_is_restored_with_an_image_of_its_own_way_only() {
+    let state = |state: &str, images: &str| {
+        let chain = format!("#node,currstate\n\"cn04\",\"{state}\"\n");
+        let (boot, left) = deployment::boot(&[], &chain, NODETYPE, &deployment::images(images));
+        (boot.len(), left.len())
+    };
+    assert_eq!(state("install rhels7.3-ppc64le-compute", IMAGES), (1, 0));
+    assert_eq!(state("osimage=rhels7.3-ppc64le-install-compute", IMAGES), (1, 0));
+    assert_eq!(state("netboot rhels7.3-ppc64le-compute", IMAGES), (0, 1), "the image is installed, the node is not");
+    assert_eq!(state("install rhels7.2-ppc64le-compute", IMAGES), (0, 1), "another version");
+    assert_eq!(state("install", IMAGES), (0, 1));
+    let netboot = IMAGES.replace("provmethod=install", "provmethod=netboot");
+    assert_eq!(state("netboot rhels7.3-ppc64le-compute", &netboot), (1, 0));
+    assert_eq!(state("statelite rhels7.3-ppc64le-compute", &netboot), (0, 1));
+    assert_eq!(state("install rhels7.3-ppc64le-compute", &IMAGES.replace("    profile=compute\n", "")), (0, 1));
 }
 
 /// A node of the procedure's step 9 is never powered, in no step of no workflow.

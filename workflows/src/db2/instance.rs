@@ -51,7 +51,7 @@ pub fn hadr_service(db2: &Db2, id: NodeId) -> &str {
 pub fn up(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let (db2, name) = (ctx.pair.db2(), ctx.pair.node(id).name.clone());
     Step {
-        judge_effect: the_probe_decides(),
+        judge_effect: started(name.clone()),
         volatile: true,
         about: "instance",
         retries: 1,
@@ -65,6 +65,20 @@ pub fn up(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
             runs(name),
         )
     }
+}
+
+/// What db2start refused, with what to do about it: SQL6031N says where to look, and the state of the instance afterwards does not.
+fn started(node: String) -> crate::step::Judge {
+    judge(move |output: &Output| {
+        let said = message::codes(&output.at(0).stdout);
+        match said.iter().find(|code| code.kind != 'W' && ![1063, 1026].contains(&code.number)) {
+            Some(code) => {
+                let advice = message::advice(code).map_or_else(String::new, |advice| format!(": {advice}"));
+                Judgement::failed(format!("db2start on {node}: {code}{advice}"), Vec::new())
+            }
+            None => Judgement::succeeded("the look afterwards decides", Vec::new()),
+        }
+    })
 }
 
 fn runs(node: String) -> crate::step::Judge {

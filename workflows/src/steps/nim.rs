@@ -89,6 +89,7 @@ pub fn survey(ctx: &Context<'_>) -> Vec<Step> {
     let (saved, name) = (newest(ctx), node.name.clone());
     let mut batch = Batch::default();
     let listed = batch.look(nim::images(&node, &ctx.pair.xcat));
+    let tables = ["chain", "nodetype", "nodelist"].map(|name| batch.look(nim::table(&node, &ctx.pair.xcat, name)));
     let judge = judge(move |output: &Output| {
         let r = output.at(listed);
         let Some(text) = read::complete(r).filter(|_| !r.stdout.contains("Error")) else {
@@ -105,7 +106,12 @@ pub fn survey(ctx: &Context<'_>) -> Vec<Step> {
         let new = images.iter().filter(|i| !saved.images.iter().any(|s| s.name == i.name)).map(|i| i.name.clone());
         let new: Vec<String> = new.collect();
         // One later than what it stands on, so that it counts from here on.
-        let now = Deployment { images, taken_ms: saved.taken_ms + 1, ..saved.clone() };
+        let (boot, left) = match tables.map(|at| read::complete(output.at(at)).filter(|t| t.starts_with('#'))) {
+            [Some(chain), Some(nodetype), Some(nodelist)] => deployment::still_so(saved, chain, nodetype, nodelist),
+            // What is not known to be so still is not set.
+            _ => (Vec::new(), vec![("all nodes".to_owned(), "their states of now could not be read".to_owned())]),
+        };
+        let now = Deployment { images, boot, left, taken_ms: saved.taken_ms + 1, ..saved.clone() };
         let facts = vec![fact(&name, &now, &now.to_text())];
         let why = format!("{} images, {} resources", now.images.len(), now.wanted().len());
         if new.is_empty() {

@@ -95,7 +95,7 @@ pub fn arp_probe_elsewhere(address: &str) -> Command {
          case $r in *' via '*) echo deaf; exit 2;; *' dev '*) ;; *) echo deaf; exit 2;; esac; \
          i=${r#* dev }; i=${i%% *}; [ \"$i\" != lo ] || { echo own; exit 0; }; \
          o=$(arping -f -c 2 -w 2 -I \"$i\" \"$1\" 2>/dev/null); m=${o#*reply from}; \
-         if [ \"$m\" != \"$o\" ]; then m=${m#*[}; echo \"answered ${m%%]*}\"; exit 1; fi; \
+         if [ \"$m\" != \"$o\" ]; then m=${m#*\\[}; echo \"answered ${m%%]*}\"; exit 1; fi; \
          case $o in *'Received 0 response'*) echo silence;; *) echo deaf; exit 2;; esac";
     Command::new(["sh", "-c", SCRIPT, "arp-probe-elsewhere", address])
 }

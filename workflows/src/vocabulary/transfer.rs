@@ -16,11 +16,12 @@ pub fn known_hosts(node: &Node) -> String {
 const SSH: &str = "k=$1 a=$2 p=$3 u=$4; shift 4; \
      o=\"-o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=$k -o GlobalKnownHostsFile=/dev/null -o HostKeyAlias=$a -o ConnectTimeout=10\"; ";
 
-const REACHES: &str = "for h; do ssh $o -p \"$p\" \"$u@$h\" true </dev/null && { echo yes; exit 0; }; done; echo no";
-const SEND: &str = "d=$1 f=$2 m=$3 g=$4; shift 4; set -- \"$@\"; for h; do \
+const REACHES: &str =
+    "for h in \"$@\"; do ssh $o -p \"$p\" \"$u@$h\" true </dev/null && { echo yes; exit 0; }; done; echo no";
+const SEND: &str = "d=$1 f=$2 m=$3 g=$4; shift 4; for h in \"$@\"; do \
      ssh $o -p \"$p\" \"$u@$h\" \"$m\" </dev/null && scp -q -p $o -P \"$p\" \"$d\"/$f \"$u@$h:$d/\" </dev/null && \
      ssh $o -p \"$p\" \"$u@$h\" \"$g\" </dev/null && exit 0; done; exit 1";
-const COMPARE: &str = "d=$1 f=$2 m=$3; shift 3; l=$(cd \"$d\" && cksum $f) || { echo other; exit 0; }; for h; do \
+const COMPARE: &str = "d=$1 f=$2 m=$3; shift 3; l=$(cd \"$d\" && cksum $f) || { echo other; exit 0; }; for h in \"$@\"; do \
      r=$(ssh $o -p \"$p\" \"$u@$h\" \"$m\" </dev/null) && { [ \"$l\" = \"$r\" ] && echo same || echo other; exit 0; }; done; exit 1";
 const DIRECTORY: &str = "mkdir -p \"$1\" && chown \"$2\" \"$1\" && chmod 700 \"$1\"";
 const RESOLVES: &str =

@@ -11,7 +11,7 @@ use workflows::{
     step::Step,
 };
 
-use crate::common::{Desk, Machine, NO_FILE, db2_desk as desk, hadr, is, looked, ok, ran};
+use crate::common::{Desk, Machine, NO_FILE, db2_desk as desk, done, hadr, is, looked, ok, ran};
 
 /// The workflows of this file.
 fn own() -> Vec<Workflow> {
@@ -334,6 +334,27 @@ fn t42_a_standby_whose_hadr_was_stopped_is_told_from_one_that_never_was() {
     is(&left, Verdict::Failed, "db2 ROLLFORWARD DATABASE XCATDB TO END OF LOGS AND COMPLETE");
     is(&left, Verdict::Failed, "hamn run setup --target mn-a");
     assert!(!judged("NO").why.contains("SQL1117N"));
+}
+
+/// db2start says why it does not start; the state of the instance afterwards does not.
+#[test]
+fn t44_a_stale_host_name_is_named() {
+    let desk = desk();
+    let up = workflows::db2::instance::up(&desk.context(), workflows::model::NodeId::B, "up");
+    let state = |word: &str, exit| ran(exit, &format!("\nInstance  : xcatdb\nDB2 State : {word}\n"), "");
+    let judged = |start, state| done(&up, &Machine::default().says("db2start", start).says("db2gcf -s", state));
+    let refused = "SQL6031N  Error in the db2nodes.cfg file at line number \"1\".  Reason code \"10\".\n";
+    is(
+        &judged(ran(255, refused, ""), state("Operable", 1)),
+        Verdict::Failed,
+        "SQL6031N reason code 10: db2nodes.cfg has another host name",
+    );
+    let twice = "11/22/2026 19:17:49     0   0   SQL1063N  DB2START processing was successful.\nSQL1063N  DB2START processing was successful.\n";
+    is(&judged(ok(twice), state("Available", 0)), Verdict::Succeeded, "");
+    is(&judged(ok(twice), state("Operable", 1)), Verdict::Failed, "is Operable");
+    let already = "SQL1026N  The database manager is already active.\n";
+    is(&judged(ran(1, already, ""), state("Available", 0)), Verdict::Succeeded, "");
+    is(&judged(ran(124, "", ""), state("Available", 0)), Verdict::Succeeded, "");
 }
 
 /// A primary whose standby is gone opens by force only: who restarts it must know.
