@@ -4,7 +4,7 @@
 use crate::{
     quote::words,
     script::{Action, Command, Script, Stdin, StdinPart},
-    vocabulary::{PREFLIGHT, SCHEDULES, db2, transfer},
+    vocabulary::{PREFLIGHT, SCHEDULES, db2},
 };
 
 impl Script {
@@ -67,42 +67,8 @@ fn db2_call(call: db2::Call<'_>, command: &Command) -> String {
     }
 }
 
-/// The same of what concerns both machines.
-fn transfer_call(call: transfer::Call<'_>, command: &Command) -> String {
-    use transfer::Call;
-    let one = |word: &str| words(&[word]).unwrap_or_default();
-    let user = command.argv.get(7).map_or("", String::as_str);
-    let at = |way: transfer::Way<'_>| format!("{user}@{}", way.addresses.first().map_or("", String::as_str));
-    match call {
-        Call::Reaches(way) => {
-            let keys = one(way.known_hosts);
-            let pinned =
-                format!("-o StrictHostKeyChecking=yes -o UserKnownHostsFile={keys} -o HostKeyAlias={}", way.name);
-            format!("ssh -o BatchMode=yes {pinned} {} true", at(way))
-        }
-        Call::Send(way, directory, pattern) => {
-            let directory = one(directory);
-            format!("scp -p {directory}/{pattern} {}:{directory}/", at(way))
-        }
-        Call::Compare(way, directory, pattern) => {
-            format!("cksum {}/{pattern}   # the same here and on {}", one(directory), way.name)
-        }
-        Call::Directory(path) => {
-            let (path, owner) = (one(path), one(command.argv.last().map_or("", |o| o)));
-            format!("mkdir -p {path}; chown {owner} {path}; chmod 700 {path}")
-        }
-        Call::Resolves(name) => format!("getent hosts {}   # or: host", one(name)),
-        Call::Mark(path) => format!("touch {}", one(path)),
-        Call::Since(mark, start) => format!("ls {}.0.*   # those written since {}", one(start), one(mark)),
-        Call::IsMachine(id) => format!("{}   # only if it is {id}", command.argv.get(4).map_or("", |ask| ask)),
-    }
-}
-
 fn call(command: &Command) -> String {
     let mut text = String::new();
-    if let Some(call) = transfer::called(command) {
-        return transfer_call(call, command);
-    }
     if let Some(call) = db2::call(command) {
         let user = command.user.as_ref().map_or_else(String::new, |user| format!("[{user}] "));
         return user + &db2_call(call, command);

@@ -247,3 +247,34 @@ fn positions_are_read() {
         assert_eq!(read::standby_position(&common::ok(bad)), None, "{bad}");
     }
 }
+
+/// What keeps the standby's files is armed again after a way back; what may write to the machine in service is not.
+#[test]
+fn t22_only_what_copies_to_elsewhere_is_armed_again() {
+    use workflows::steps::schedules::outgoing;
+    let crontab = "/var/spool/cron/crontabs/root";
+    for line in [
+        "0 1 * * * /usr/bin/rsync -az $HOME/.xcat mn-standby:$HOME/",
+        "0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert mn-standby:/etc/xcat >/dev/null 2>&1",
+        "0 2 * * * root scp -p /etc/hosts aixmn2:/etc/",
+    ] {
+        assert!(outgoing(crontab, line), "{line}");
+        assert!(
+            !outgoing("/etc/cron.daily/sync", line) && !outgoing("sync.service", line),
+            "only a crontab says it all"
+        );
+    }
+    for line in [
+        "0 5 * * * pg_restore -d xcatdb -c /tmp/xcatdb",
+        "0 1 * * * rsync -az mn-standby:/install /",
+        "0 1 * * * rsync -az /install /backup",
+        "0 1 * * * rsync -az /install mn2:/ ; pg_restore -d xcatdb /tmp/x",
+        "0 1 * * * pg_restore -d xcatdb /tmp/x && rsync -az /install mn2:/",
+        "0 1 * * * rsync -az mn1:/install mn2:/",
+        "0 1 * * * rsync -az /install $OTHER:/",
+        "0 1 * * * ssh mn2 date",
+        "",
+    ] {
+        assert!(!outgoing(crontab, line), "{line}");
+    }
+}

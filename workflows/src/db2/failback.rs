@@ -44,6 +44,7 @@ states! {
         XcatdProven: "xcatd shows the cluster's site table",
         ServicesRebuilt: "DNS and consoles are rebuilt, the address announced",
         Verified: "everything was looked at again",
+        Rearmed: "scheduled jobs that keep the standby's files are armed again",
         Done: "the claims are released; what is open is listed",
     }
 }
@@ -80,7 +81,10 @@ const TABLE: &[Row<Failback>] = &[
     row(S::DatabasesOpen, "start xcatd", S::XcatdProven, Forward, Guard::ALWAYS, serve::start),
     row(S::XcatdProven, "rebuild network services", S::ServicesRebuilt, Forward, Guard::ALWAYS, xcat::services),
     row(S::ServicesRebuilt, "verify", S::Verified, Forward, Guard::ALWAYS, verify),
-    row(S::Verified, "release", S::Done, Forward, Guard::ALWAYS, |c| claim::release(c, claim::Other::Alive)),
+    row(S::Verified, "arm scheduled jobs", S::Rearmed, Forward, Guard::ALWAYS, |c| {
+        fit(vec![schedules::rearm_outgoing(c, c.request.target)])
+    }),
+    row(S::Rearmed, "release", S::Done, Forward, Guard::ALWAYS, |c| claim::release(c, claim::Other::Alive)),
 ];
 
 /// The workflow.

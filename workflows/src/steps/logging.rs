@@ -1,7 +1,5 @@
 //! How a database keeps its log from set-up on (5.1.2), what that costs, and the way back.
 
-use journal_schema::OpenItem;
-
 use super::{
     judge, look,
     setup::{VERSION, all_done},
@@ -65,18 +63,6 @@ pub(super) fn set_back(db2_: &Db2, former: Vec<String>) -> Undo {
     undo(script, look(db2::clp(db2_, [db2::get_config(db2_)])), judge)
 }
 
-/// Log files that are kept and archived nowhere fill their file system one day, and a database without room for its log stops.
-pub(super) fn pile_up(ctx: &Context<'_>) -> OpenItem {
-    let (name, db2_) = (&ctx.target().name, ctx.pair.db2());
-    OpenItem {
-        id: "log-files".into(),
-        text: format!(
-            "the log files of {} on {name} are kept from now on, and nobody takes old ones away: watch the file system, or archive them (LOGARCHMETH1)",
-            db2_.database
-        ),
-        command: format!(
-            "db2 GET DB CFG FOR {0} | grep -i 'log file'; db2 CONNECT TO {0}; db2 PRUNE LOGFILE PRIOR TO FIRST-ACTIVE-LOG-FILE   # as {1}",
-            db2_.database, db2_.instance
-        ),
-    }
-}
+/// Log files that are kept and archived nowhere fill their file system one day, and a database without room for its log stops: said where
+/// the parameter is set.
+pub(super) const PILE_UP: &str = "; its log files are kept from then on and pile up: archive them (LOGARCHMETH1), or take old ones away (db2 PRUNE LOGFILE)";

@@ -316,7 +316,15 @@ fn not_here(ctx: &Context<'_>) -> Step {
             format!("hamn runs on {name}, which is to be powered off: run it on {to} or on a third machine"),
             Vec::new(),
         ),
-        _ => Judgement::succeeded(format!("hamn runs on {host}, which stays on"), Vec::new()),
+        Some(here) if here.len() == 32 && here.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            Judgement::succeeded(format!("hamn runs on {host}, which stays on"), Vec::new())
+        }
+        _ => Judgement::unknown(
+            format!(
+                "{host}, where hamn runs, has no machine-id to tell it from {name}: systemd-machine-id-setup gives it one"
+            ),
+            Vec::new(),
+        ),
     });
     let title = format!("hamn does not run on {}", ctx.other().name);
     Step {

@@ -296,6 +296,40 @@ pub fn rearm(ctx: &Context<'_>, id: NodeId) -> Step {
     }
 }
 
+/// Arms again what this run commented out on the machine that is in service now, if all of it only writes to elsewhere: without these jobs
+/// the standby's files would grow old, and nobody would see it. What restores, loads or fetches stays disarmed and open (trap 22).
+pub fn rearm_outgoing(ctx: &Context<'_>, id: NodeId) -> Step {
+    let node = &ctx.pair.node(id).name;
+    let armed = rearm(ctx, id);
+    if ctx.known.jobs().filter(|(n, ..)| n == node).all(|(_, holder, line, _)| outgoing(holder, line)) {
+        return Step { optional: true, ..armed };
+    }
+    let title = format!("scheduled jobs of {node} stay disarmed: not all of them write to the other machine only");
+    let name = node.clone();
+    let listed = judge(move |output: &Output| match read::crontabs(output.at(0)) {
+        Some(_) => Judgement::succeeded(format!("which of them {name} needs is for a person to say"), Vec::new()),
+        None => Judgement::unknown(format!("the crontabs of {name} could not be listed whole"), Vec::new()),
+    });
+    Step {
+        optional: true,
+        traps: &[22, 26],
+        ..Step::observe(&armed.id, title, Place::Node(id), look(vocabulary::crontabs()), listed)
+    }
+}
+
+/// Whether a job of a crontab does nothing to the pair but copy from its own machine to another one. Of more than one command nobody
+/// says that, and of one whose goal a variable has neither.
+pub fn outgoing(holder: &str, line: &str) -> bool {
+    // Where its output goes is no part of the copy.
+    let command = line.split('>').next().unwrap_or_default();
+    let words = words(command);
+    let Some(at) = words.iter().position(|w| COPIES.contains(&program(w))) else { return false };
+    let mut places = words[at + 1..].iter().filter(|w| !w.starts_with(['-', '—', '–'])).rev();
+    let sent = places.next().is_some_and(|to| to.contains(':') && !to.starts_with('$'));
+    let fetched = places.any(|from| from.contains(':'));
+    Holder::of(holder) == Holder::Crontab && !command.contains([';', '|', '&', '`', '(']) && sent && !fetched
+}
+
 /// cron of AIX reads a crontab when it is handed in, not when its file changes.
 fn reread(node: &Node, files: &[String], script: Script) -> Script {
     let owners = files.iter().filter_map(|path| path.strip_prefix("/var/spool/cron/crontabs/"));

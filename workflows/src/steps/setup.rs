@@ -5,7 +5,7 @@ use journal_schema::{Fact, HadrRole, Tri};
 
 use super::{
     Batch, aix, assess, claim, fit, idempotent, judge,
-    logging::{log_parameter, parameters, pile_up, set_back},
+    logging::{PILE_UP, log_parameter, parameters, set_back},
     look, read, roles, service_nodes, undo, xcat,
 };
 use crate::{
@@ -342,8 +342,8 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
             )
         };
         let step = set_parameters(ctx, id, step_id, wanted.iter().map(|(n, v)| set(n, v)).collect(), &wanted);
-        let opens = (kept && id == primary(ctx)).then(|| pile_up(ctx));
-        Step { undo: Some(back), opens, traps: &[43, 46], section: "5.1.2", ..step }
+        let title = step.title.clone() + if kept && id == primary(ctx) { PILE_UP } else { "" };
+        Step { undo: Some(back), title, traps: &[43, 46], section: "5.1.2", ..step }
     };
     let mut steps = vec![on(primary(ctx), "configure.target")];
     if ctx.known.setting(&ctx.other().name, ROLE) != Some("absent") {
