@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use journal_schema::Token;
+use journal_schema::{RunId, Token};
 use thiserror::Error;
 use workflows::{
     Output, Place, Script,
@@ -154,6 +154,13 @@ impl Site {
         }
     }
 
+    fn connected(&self) -> bool {
+        match &self.line {
+            Line::Local => true,
+            Line::Ssh(ssh) => ssh.connected(),
+        }
+    }
+
     fn failure(&self, broken: Broken, limit: Duration) -> Failure {
         let place = self.name.clone();
         match broken {
@@ -284,6 +291,29 @@ impl Remote for Fleet {
             Ok(other) => unreachable!("a look is not answered by {other:?}"),
             Err(told) => Err(told.failure(site, PEEK)),
         }
+    }
+
+    async fn left(&self, place: Place) -> Result<Vec<RunId>, Failure> {
+        let (site, nonce) = (self.site(place), nonce());
+        if !site.connected() {
+            return Ok(Vec::new());
+        }
+        match site.ask(None, &nonce, &site.desk.left(&nonce), PEEK).await {
+            Ok(Reply::Other(names)) => {
+                let names = String::from_utf8_lossy(&names).into_owned();
+                // Only what is named as hamn names it is hamn's to remove.
+                let run = |name: &str| name.parse::<RunId>().ok().filter(|run| run.to_string() == name);
+                Ok(names.lines().filter_map(run).collect())
+            }
+            Ok(other) => unreachable!("a listing is not answered by {other:?}"),
+            Err(told) => Err(told.failure(site, PEEK)),
+        }
+    }
+
+    async fn tidy(&self, place: Place, runs: &[RunId]) -> Result<(), Failure> {
+        let (site, nonce) = (self.site(place), nonce());
+        let told = site.ask(None, &nonce, &site.desk.tidy(runs, &nonce), CALL).await;
+        told.map(|_| ()).map_err(|told| told.failure(site, CALL))
     }
 
     fn at(&self, place: Place) -> String {

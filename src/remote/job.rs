@@ -4,7 +4,7 @@
 //! `out`, `err`, and `rc`, moved into place when all the rest is on disk. Launched any number of times, it has one effect (trap 73).
 //! AIX has no setsid, so the job ignores HUP and holds no descriptor of the session that launched it (trap 72).
 
-use journal_schema::{Digest, Token};
+use journal_schema::{Digest, RunId, Token};
 use workflows::{
     Output, Script,
     quote::{NulByte, print_exact, quote},
@@ -99,6 +99,18 @@ impl Desk {
             "",
             "hamn_say other; [ ! -f \"$hamn_job/out\" ] || tail -c 4096 \"$hamn_job/out\"",
         )
+    }
+
+    /// The runs that have jobs there, one a line.
+    pub(super) fn left(&self, nonce: &str) -> String {
+        self.call(None, nonce, "", "hamn_say other; ls \"$hamn_dir/jobs\" 2>/dev/null | sed 's/[.].*//' | sort -u")
+    }
+
+    /// Takes the jobs of runs away.
+    pub(super) fn tidy(&self, runs: &[RunId], nonce: &str) -> String {
+        let runs = runs.iter().map(RunId::to_string).collect::<Vec<_>>().join(" ");
+        let remove = format!("for hamn_run in {runs}; do rm -rf \"$hamn_dir/jobs/$hamn_run.\"*; done; hamn_say other");
+        self.call(None, nonce, "", &remove)
     }
 
     /// Adds bytes to a file, durably, all or none as far as the machine can tell. The bytes travel as octal escapes: standard input

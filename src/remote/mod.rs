@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use journal_schema::Token;
+use journal_schema::{RunId, Token};
 use thiserror::Error;
 use workflows::{Output, Place, Script};
 
@@ -102,6 +102,16 @@ pub trait Remote: Send + Sync {
 
     /// Last line of output of a running job, for the progress display.
     async fn peek(&self, place: Place, token: &Token) -> Result<String, Failure>;
+
+    /// The runs whose jobs have left something at a place. Of a place that is not connected nothing is told: nobody waits for this.
+    async fn left(&self, _place: Place) -> Result<Vec<RunId>, Failure> {
+        Ok(Vec::new())
+    }
+
+    /// Takes away what the jobs of these runs left. They must have ended for good: a job without its folder counts as never started.
+    async fn tidy(&self, _place: Place, _runs: &[RunId]) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Where jobs of this place are: the node's name, or the host name of the controller. Journaled in the intent, because a
     /// token of another machine's controller cannot be asked for here.

@@ -54,6 +54,11 @@ impl Ssh {
         Self { den, target, line: Mutex::default(), connecting: AsyncMutex::default(), room: Semaphore::new(AT_ONCE) }
     }
 
+    /// Whether there is a connection, as far as is known.
+    pub(super) fn connected(&self) -> bool {
+        self.line().master.is_some()
+    }
+
     /// Runs `text` in a shell there. Everything within `limit`.
     pub(super) async fn call(&self, text: &str, nonce: &str, limit: Duration) -> Result<Raw, Broken> {
         let until = Instant::now() + limit;

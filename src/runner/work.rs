@@ -6,19 +6,22 @@ use async_trait::async_trait;
 use journal_schema::{Digest, Operator, Payload, RunId, RunState, UnixMillis};
 use serde::{Deserialize, Serialize};
 use workflows::{
-    Request, Workflow,
+    Place, Request, Workflow,
     model::{Flavour, NodeId, Pair},
 };
 
 use super::{Control, Failed, Home, Hub, Rehearsal, Work, serve};
 use crate::{
     engine::{Clock, Ending, Engine, Patience, Start, SystemClock},
-    journal::{CopySink, GuardedStore, Holder, Replicated, StateDir, TakenUp},
+    journal::{CopySink, GuardedStore, Holder, Replicated, StateDir, Store, TakenUp},
     remote::{Copies, Fleet, Here, Remote},
 };
 
 /// How long the end of a run waits for copies that are reached.
 const CATCH_UP: Duration = Duration::from_secs(2);
+
+/// How long the jobs of a run that has ended are kept on the machines, milliseconds: 30 days.
+const KEPT_MS: u64 = 30 * 24 * 3600 * 1000;
 
 /// Everything a runner needs to know. Travels in a file of its owner only; has no secrets.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -152,7 +155,8 @@ struct Drive {
 impl Work for Drive {
     async fn work(self: Box<Self>, _: Arc<Control>) -> Ending {
         let Self { engine, parameters, store, state } = *self;
-        let Parameters { run, operator, action, .. } = parameters;
+        let Parameters { run, operator, action, pair, .. } = parameters;
+        let (remote, clock) = (engine.remote.clone(), engine.clock.clone());
         let ending = match (action, state) {
             (Action::Start { request, config, plan, decisions }, _) => {
                 engine.start(Start { run, operator, request, config, plan, decisions }).await
@@ -164,6 +168,7 @@ impl Work for Drive {
             }
         };
         catch_up(&store, run).await;
+        tidy(&*store, &*remote, &places(&pair), clock.now()).await;
         ending
     }
 }
@@ -176,6 +181,32 @@ async fn catch_up(store: &Replicated<GuardedStore>, run: RunId) {
     {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// All places where jobs are run.
+fn places(pair: &Pair) -> Vec<Place> {
+    let witnesses = (0..pair.witnesses.len()).filter_map(|index| u8::try_from(index).ok()).map(Place::Witness);
+    NodeId::BOTH.into_iter().map(Place::Node).chain([Place::Controller]).chain(witnesses).collect()
+}
+
+/// Takes away what the jobs of runs that are long over left behind. Only of runs that have ended by this journal: one that has not may
+/// be resumed, and asks for its jobs then. What is not reached is left for the end of another run.
+async fn tidy(store: &dyn Store, remote: &dyn Remote, places: &[Place], now: UnixMillis) {
+    let one = |place: Place| async move {
+        let Ok(left) = remote.left(place).await else { return };
+        let mut over = Vec::new();
+        for run in left.into_iter().filter(|run| run.began().0.saturating_add(KEPT_MS) < now.0) {
+            if matches!(store.fold(run).await, Ok(Some(state)) if state.end.is_some()) {
+                over.push(run);
+            }
+        }
+        if !over.is_empty()
+            && let Err(why) = remote.tidy(place, &over).await
+        {
+            tracing::warn!("what the jobs of {} old runs left was not removed: {why}", over.len());
+        }
+    };
+    futures_util::future::join_all(places.iter().map(|place| one(*place))).await;
 }
 
 /// The life of the process `hamn runner`: reads its parameters, takes the journal's lock, serves the run until it ends.
@@ -238,4 +269,87 @@ async fn open_store(home: &Home, holder: &Holder, run: RunId) -> Result<(Guarded
         tracing::warn!("journal: {repair}");
     }
     Ok((store, taken))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use journal_schema::{End, Kind, Record, Refs, TableRow, Token};
+    use workflows::{Output, Script};
+
+    use super::*;
+    use crate::{
+        journal::MemoryStore,
+        remote::{Answer, Failure, Job},
+    };
+
+    /// A place with left-overs.
+    struct Shelf(Vec<RunId>, Mutex<Vec<RunId>>);
+
+    #[async_trait]
+    impl Remote for Shelf {
+        async fn observe(&self, _: Place, _: &Script, _: Duration) -> Result<Output, Failure> {
+            unreachable!("nothing is looked at")
+        }
+        async fn run(&self, _: Place, _: Job<'_>, _: Duration) -> Result<Answer, Failure> {
+            unreachable!("nothing is run")
+        }
+        async fn ask(&self, _: Place, _: &Token, _: Duration) -> Result<Answer, Failure> {
+            unreachable!("nothing is asked")
+        }
+        async fn revoke(&self, _: Place, _: &Token) -> Result<Answer, Failure> {
+            unreachable!("nothing is revoked")
+        }
+        async fn peek(&self, _: Place, _: &Token) -> Result<String, Failure> {
+            unreachable!("nothing runs")
+        }
+        async fn left(&self, _: Place) -> Result<Vec<RunId>, Failure> {
+            Ok(self.0.clone())
+        }
+        async fn tidy(&self, _: Place, runs: &[RunId]) -> Result<(), Failure> {
+            self.1.lock().unwrap().extend(runs);
+            Ok(())
+        }
+        fn at(&self, _: Place) -> String {
+            String::new()
+        }
+    }
+
+    /// A job without its folder counts as never started: a run that may be resumed would do it again (trap 73).
+    #[tokio::test]
+    async fn t73_the_jobs_of_a_run_that_may_go_on_are_never_removed() {
+        let now = UnixMillis(1_800_000_000_000);
+        let ago = |ms: u64, random| RunId::new(UnixMillis(now.0 - ms), random);
+        let (ended, unfinished, young) = (ago(2 * KEPT_MS, 1), ago(2 * KEPT_MS, 2), ago(KEPT_MS / 2, 3));
+        let (strange, store) = (ago(3 * KEPT_MS, 4), MemoryStore::new());
+        for run in [ended, unfinished, young] {
+            let operator = Operator { name: "olga".into(), host: "admin".into(), terminal: "-".into() };
+            let (from, to) = ("A".to_owned(), "B".to_owned());
+            let table =
+                vec![TableRow { from: from.clone(), transition: "t".into(), to: to.clone(), kind: Kind::Reversible }];
+            let started = Payload::RunStarted {
+                workflow: "failover".into(),
+                refs: Refs { hamn_version: "1".into(), table: Digest::default(), plan: Digest::default() },
+                table,
+                initial: from,
+                goal: to,
+                config: String::new(),
+                request: "{}".into(),
+                operator: operator.clone(),
+            };
+            let rollback = Payload::RollbackStarted { reason: "a test".into(), operator };
+            let finished = Payload::Finished { end: End::RolledBack, summary: "nothing was done".into() };
+            store.commit(&Record::next(None, run, now, started)).await.unwrap();
+            for payload in [rollback, finished] {
+                if run != unfinished {
+                    let state = store.fold(run).await.unwrap().unwrap();
+                    store.commit(&state.next(now, payload)).await.unwrap();
+                }
+            }
+        }
+        let shelf = Shelf(vec![ended, unfinished, young, strange], Mutex::default());
+        tidy(&store, &shelf, &[Place::Controller], now).await;
+        assert_eq!(*shelf.1.lock().unwrap(), [ended], "not {unfinished}, {young}, nor one of another journal");
+    }
 }

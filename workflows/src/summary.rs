@@ -14,6 +14,7 @@ const PURPOSES: &[(&str, &str)] = &[
     ("arp-probe", "who answers for the address"),
     ("arp-probe-elsewhere", "who answers for the address, seen from here"),
     ("at-boot", "is it started at boot"),
+    ("boot", "is to be started at boot, or not"),
     ("carrier", "has the interface a carrier"),
     ("compare", "are the files the same on the other machine"),
     ("crontab", "cron reads it again"),

@@ -552,3 +552,22 @@ fn t22_wrappers_scripts_and_timers_are_jobs_too() {
         .says("systemctl stop", ran(5, "", "not loaded\n"));
     is(&done(&disarm, &none), Verdict::Succeeded, "no crontab, script or timer");
 }
+
+/// A machine that stepped down and is rebooted must not start a second xcatd.
+#[test]
+fn t56_xcatd_does_not_start_with_the_machine_that_stepped_down() {
+    let stops = |at_boot: Tri| {
+        let mut desk = Desk::informed();
+        let (node, service) = ("mn-a".into(), "xcatd".into());
+        desk.learn(&[Fact::Service { node, service, running: Tri::Yes, at_boot }]);
+        let context = desk.context();
+        let workflow = registry::by_name(Flavour::Postgres, "switchover").unwrap();
+        (workflow.row("stop xcatd").unwrap().steps)(&context).into_iter().find(|s| s.id == "stop.boot")
+    };
+    assert!(stops(Tri::No).is_none() && stops(Tri::Unknown).is_none());
+    let step = stops(Tri::Yes).expect("a step");
+    assert!(step.undo.is_some() && step.opens.is_some());
+    is(&done(&step, &standby().says("at-boot", ok("no\n"))), Verdict::Succeeded, "starts with mn-a: No");
+    is(&done(&step, &standby().says("at-boot", ok("yes\n"))), Verdict::Failed, "starts with mn-a: Yes");
+    is(&done(&step, &standby().says("at-boot", ok("unknown\n"))), Verdict::Unknown, "starts with mn-a: Unknown");
+}

@@ -145,6 +145,11 @@ impl World {
                 Some(self.ip_change(id, *verb == "add", what, interface))
             }
             ["sh", "-c", script, "at-boot", service] if *script == fixed.at_boot => Some(self.at_boot(id, service)),
+            ["sh", "-c", script, _, "xcatd", action] if *script == fixed.set_at_boot => {
+                self.wrote(Place::Node(id), "at-boot", "xcatd");
+                self.m_mut(id).at_boot.xcatd = *action == "enable";
+                Some(Ran::ok("", 50))
+            }
             ["sh", "-c", script] if *script == fixed.xcatd_processes => {
                 let m = self.m(id);
                 let count = if m.xcatd.is_some() { 6 } else { u32::from(self.now_ms < m.xcatd_lingers_ms) };

@@ -30,6 +30,7 @@ pub(super) struct Fixed {
     /// Whether the machines have an address on a network of their own beside the cluster's.
     pub(super) admin_network: bool,
     pub(super) at_boot: String,
+    pub(super) set_at_boot: String,
     pub(super) xcatd_processes: String,
     pub(super) restore_processes: String,
     pub(super) crontabs: String,
@@ -71,6 +72,7 @@ impl Fixed {
             own,
             admin_network,
             at_boot: script(&vocabulary::at_boot("")),
+            set_at_boot: script(&vocabulary::set_at_boot("", true)),
             xcatd_processes: script(&vocabulary::xcatd_processes()),
             restore_processes: script(&vocabulary::restore_processes()),
             crontabs: script(&vocabulary::crontabs()),

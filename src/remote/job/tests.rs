@@ -439,3 +439,30 @@ fn where_there_is_no_proc_ps_and_who_serve() {
         assert_eq!(asked(0), Reply::Job(Answer::Lost { why: "killed".into() }, false), "{shell}");
     });
 }
+
+#[test]
+fn old_jobs_are_removed_run_by_run() {
+    each(|shell, dir| {
+        let (desk, script) = (desk(shell, dir), counted(dir, ""));
+        let tokens: Vec<Token> =
+            [1, 2, 3].map(|run| Token::new(RunId(run), "a.b", Direction::Forward, Attempt(0))).into();
+        for token in &tokens {
+            finished(&launch(shell, &desk, token, &script, 0));
+        }
+        let other = |text: &dyn Fn(&str) -> String| {
+            let nonce = nonce();
+            let output = session(shell, &text(&nonce)).wait_with_output().unwrap();
+            match reply(None, &nonce, &output.stdout) {
+                Some(Reply::Other(text)) => String::from_utf8(text).unwrap(),
+                other => panic!("{shell}: {other:?}: {output:?}"),
+            }
+        };
+        let left = || other(&|nonce| desk.left(nonce)).lines().map(|l| l.parse().unwrap()).collect::<Vec<RunId>>();
+        assert_eq!(left(), [RunId(1), RunId(2), RunId(3)], "{shell}");
+        other(&|nonce| desk.tidy(&[RunId(1), RunId(3), RunId(9)], nonce));
+        assert_eq!(left(), [RunId(2)], "{shell}");
+        let kept = ask(shell, &desk, &tokens[1], 0);
+        assert!(matches!(kept, Reply::Job(Answer::Finished(_), _)), "{shell}: {kept:?}");
+        assert_eq!(ask(shell, &desk, &tokens[0], 0), Reply::Job(Answer::Absent, false), "{shell}");
+    });
+}

@@ -25,6 +25,8 @@ hamn_edit() {
     hamn_new=${hamn_file%/*}/.hamn.$hamn_nonce.$hamn_index
     rm -f "$hamn_new"
     cp -p "$hamn_file" "$hamn_new" || { rm -f "$hamn_new"; return 74; }
+    # cron under SELinux reads no crontab of another type than it had.
+    [ ! -d /sys/fs/selinux ] || chcon --reference="$hamn_file" "$hamn_new" 2>/dev/null
     # The last line may lack its end; awk would add it.
     hamn_open=$(tail -c 1 "$hamn_file")
     export hamn_open

@@ -16,7 +16,7 @@ folder=${folder:-/}
 [ -w "$folder" ] || echo "unwritable $folder"
 df -Pk "$folder" 2>/dev/null | awk -v of="$folder" 'NR == 2 { print "free " $4 " " of }'
 [ $# -eq 0 ] || shift
-for program; do
+for program in "$@"; do
     command -v "$program" >/dev/null 2>&1 || echo "missing $program"
 done
 case $(arping -V 2>&1) in

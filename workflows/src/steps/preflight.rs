@@ -311,20 +311,19 @@ fn named_nics<'a>(place: &'a str, value: &'a str, host_name: &str) -> Vec<(&'a s
 fn not_here(ctx: &Context<'_>) -> Step {
     let (name, id, host) = (ctx.other().name.clone(), ctx.other().machine_id.clone(), ctx.request.host.clone());
     let to = ctx.target().name.clone();
-    let judge = judge(move |output: &Output| match read::line(output.at(0)) {
-        Some(here) if here == id => Judgement::failed(
+    let judge = judge(move |output: &Output| match (read::id(output.at(0)), read::file(output.at(0))) {
+        (Some(here), _) if here == id => Judgement::failed(
             format!("hamn runs on {name}, which is to be powered off: run it on {to} or on a third machine"),
             Vec::new(),
         ),
-        Some(here) if here.len() == 32 && here.bytes().all(|b| b.is_ascii_hexdigit()) => {
+        // A machine of the pair has an identity that is pinned; one without is neither.
+        (Some(_), _) | (None, Some(None)) => {
             Judgement::succeeded(format!("hamn runs on {host}, which stays on"), Vec::new())
         }
-        _ => Judgement::unknown(
-            format!(
-                "{host}, where hamn runs, has no machine-id to tell it from {name}: systemd-machine-id-setup gives it one"
-            ),
-            Vec::new(),
-        ),
+        (None, _) => {
+            let why = format!("whether {host} is {name} could not be seen: {}", read::said(output.at(0)));
+            Judgement::unknown(why, Vec::new())
+        }
     });
     let title = format!("hamn does not run on {}", ctx.other().name);
     Step {

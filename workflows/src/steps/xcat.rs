@@ -165,7 +165,53 @@ pub fn stop(ctx: &Context<'_>) -> Vec<Step> {
     let was = |service: &str| ctx.known.service(&node, service).0 != Tri::No;
     let mut steps = vec![stop_xcatd(ctx, ctx.request.target.other(), "stop.xcatd", was("xcatd"))];
     steps.extend(configured(ctx).into_iter().map(|helper| stop_helper(ctx, helper, was(helper.name()))));
+    steps.extend(not_at_boot(ctx));
     fit(steps)
+}
+
+/// xcatd does not start with the machine that stepped down: it would be a second one, on the database of the first (trap 56). `None` where
+/// it was not seen to.
+fn not_at_boot(ctx: &Context<'_>) -> Option<Step> {
+    let node = ctx.other();
+    if node.platform != Platform::Linux || ctx.known.service(&node.name, "xcatd").1 != Tri::Yes {
+        return None;
+    }
+    let name = node.name.clone();
+    let seen = judge({
+        let name = name.clone();
+        move |output: &Output| {
+            let starts = read::at_boot(output.at(0));
+            let answer = match starts {
+                Tri::Yes => Tri::No,
+                Tri::No => Tri::Yes,
+                Tri::Unknown => Tri::Unknown,
+            };
+            judged(answer, format!("xcatd starts with {name}: {starts:?}"), Vec::new())
+        }
+    });
+    let again = Script::new().run(vocabulary::set_at_boot("xcatd", true));
+    Some(Step {
+        stage: 1,
+        judge_effect: the_probe_decides(),
+        undo: Some(undo(again, Script::new(), crate::step::judge_exit_codes())),
+        retries: 1,
+        opens: Some(OpenItem {
+            id: "boot".into(),
+            text: format!(
+                "xcatd does not start with {name} any more: at boot the service address is not there, and there may be another xcatd"
+            ),
+            command: "systemctl enable xcatd   # only where hamn is given up".into(),
+        }),
+        traps: &[5, 56],
+        ..idempotent(
+            "stop.boot",
+            format!("xcatd is not started at boot on {name}"),
+            other(ctx),
+            Script::new().look(vocabulary::set_at_boot("xcatd", false)),
+            look(vocabulary::at_boot("xcatd")),
+            seen,
+        )
+    })
 }
 
 /// No process of the service is left.

@@ -186,6 +186,14 @@ pub fn at_boot(service: &str) -> Command {
     Command::new(["sh", "-c", SCRIPT, "at-boot", service])
 }
 
+/// Has a service started at boot, or not: by systemd, else in the distribution's way of old.
+pub fn set_at_boot(service: &str, yes: bool) -> Command {
+    const SCRIPT: &str = "if [ -d /run/systemd/system ]; then systemctl $2 \"$1\"; \
+         elif command -v update-rc.d >/dev/null 2>&1; then update-rc.d \"$1\" $2; \
+         elif [ $2 = enable ]; then chkconfig \"$1\" on; else chkconfig \"$1\" off; fi";
+    Command::new(["sh", "-c", SCRIPT, "boot", service, if yes { "enable" } else { "disable" }])
+}
+
 /// Number of processes of xcatd (facts: they outlive `stop` for up to a second). By the titles that they give themselves; also by the
 /// program's path, because one that is just starting has no title yet, and not every system lets perl set one.
 pub fn xcatd_processes() -> Command {
@@ -283,8 +291,8 @@ impl Helper {
     /// Names of its services, the most usual first.
     fn services(self) -> &'static [&'static str] {
         match self {
-            Self::Dns => &["named", "bind9"],
-            Self::Dhcp => &["isc-dhcp-server", "dhcpd", "kea-dhcp4-server"],
+            Self::Dns => &["named", "bind9", "named-chroot"],
+            Self::Dhcp => &["isc-dhcp-server", "dhcpd", "kea-dhcp4-server", "kea-dhcp4"],
             Self::Consoles => &["conserver-server", "conserver", "goconserver"],
         }
     }
@@ -298,9 +306,11 @@ pub fn helper_processes(helper: Helper) -> Command {
 
 /// `start` or `stop` of a network service under whatever names are installed; exit 0 when there is none. Only the first is started.
 pub fn helper_control(helper: Helper, action: &str) -> Command {
+    // By systemd itself where it is: a minimal installation of RHEL has no `service`.
     const SCRIPT: &str = "a=$1; shift; for s in \"$@\"; do \
-         if [ -x /etc/init.d/$s ] || { [ -d /run/systemd/system ] && systemctl cat $s.service >/dev/null 2>&1; }; then \
-         service $s $a || exit 1; [ $a = start ] && break; fi; done; :";
+         if [ -d /run/systemd/system ] && systemctl cat $s.service >/dev/null 2>&1; then systemctl $a $s.service || exit 1; \
+         elif [ -x /etc/init.d/$s ]; then service $s $a || exit 1; \
+         else continue; fi; [ $a = start ] && break; done; :";
     Command::new(["sh", "-c", SCRIPT, "helper", action].into_iter().chain(helper.services().iter().copied()))
         .timeout(60)
 }
