@@ -40,8 +40,23 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Facts that it stands on.
     pub evidence: Vec<Fact>,
-    /// One line for a person: why.
+    /// For a person: one line why; after it, where it helps, lines of [`next`].
     pub why: String,
+}
+
+/// A line behind a reason: the command to type next, and what it does.
+pub fn next(command: &str, about: &str) -> String {
+    format!("{NEXT}{command}{ABOUT}{about}")
+}
+
+const NEXT: &str = "\nnext: ";
+const ABOUT: &str = "   # ";
+
+/// A reason taken apart: why, and the commands to type next, each with what it does.
+pub fn told(why: &str) -> (&str, Vec<(&str, &str)>) {
+    let mut parts = why.split(NEXT);
+    let first = parts.next().unwrap_or_default();
+    (first, parts.map(|part| part.split_once(ABOUT).unwrap_or((part, ""))).collect())
 }
 
 impl Judgement {

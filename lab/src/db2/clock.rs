@@ -56,7 +56,9 @@ impl Date {
         let Self { year, month, day, hour, minute, second, .. } = self;
         match locale {
             Locale::C => format!("{month:02}/{day:02}/{year:04} {hour:02}:{minute:02}:{second:02}"),
-            Locale::Ru => format!("{day:02}.{month:02}.{year:04} {hour:02}:{minute:02}:{second:02}"),
+            Locale::Ru | Locale::De => format!("{day:02}.{month:02}.{year:04} {hour:02}:{minute:02}:{second:02}"),
+            Locale::Fr => format!("{day:02}/{month:02}/{year:04} {hour:02}:{minute:02}:{second:02}"),
+            Locale::Ja => format!("{year:04}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}"),
         }
     }
 
@@ -84,7 +86,10 @@ pub(super) fn stamp(ms: u64, version: Version, locale: Locale) -> String {
 
 /// A number with decimals.
 pub(super) fn decimal(text: &str, locale: Locale) -> String {
-    if locale == Locale::Ru { text.replace('.', ",") } else { text.to_owned() }
+    match locale {
+        Locale::Ru | Locale::De | Locale::Fr => text.replace('.', ","),
+        Locale::C | Locale::Ja => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

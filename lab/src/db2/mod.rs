@@ -103,6 +103,12 @@ pub enum Locale {
     C,
     /// Russian: dates `12.10.2018`, decimal comma, Russian sentences behind the same codes.
     Ru,
+    /// German: dates `12.10.2018`, decimal comma, our own German sentences.
+    De,
+    /// French: dates `12/10/2018`, decimal comma, our own French sentences, with guillemets and apostrophes.
+    Fr,
+    /// Japanese: dates `2018/10/12`, our own Japanese sentences, without blanks.
+    Ja,
 }
 
 /// HADR database role; survives restarts.

@@ -117,9 +117,67 @@ fn russian(code: &str) -> Option<&'static str> {
     })
 }
 
+/// Our own German sentences.
+fn german(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "DB20000I" => "Der Befehl {} wurde erfolgreich ausgeführt.",
+        "SQL1013N" => "Der Aliasname oder Name der Datenbank \"{}\" wurde nicht gefunden.  SQLSTATE=42705",
+        "SQL1026N" => "Der Datenbankmanager ist bereits aktiv.",
+        "SQL1032N" => "Es wurde kein Befehl zum Starten des Datenbankmanagers abgesetzt.  SQLSTATE=57019",
+        "SQL1063N" => "Die Verarbeitung von DB2START war erfolgreich.",
+        "SQL1064N" => "Die Verarbeitung von DB2STOP war erfolgreich.",
+        "SQL1768N" => "HADR kann nicht gestartet werden. Ursachencode = \"{}\".",
+        "SQL1769N" => "HADR kann nicht beendet werden. Ursachencode = \"{}\".",
+        "SQL1770N" => "Die Übernahme durch HADR kann nicht ausgeführt werden. Ursachencode = \"{}\".",
+        "SQL1777N" => "HADR wurde bereits gestartet.",
+        _ => return None,
+    })
+}
+
+/// Our own French sentences.
+fn french(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "DB20000I" => "L'exécution de la commande {} s'est terminée normalement.",
+        "SQL1013N" => "L'alias ou le nom de la base de données « \"{}\" » est introuvable.  SQLSTATE=42705",
+        "SQL1026N" => "Le gestionnaire de bases de données est déjà actif.",
+        "SQL1032N" => "Aucune commande de démarrage n'a été émise.  SQLSTATE=57019",
+        "SQL1063N" => "L'exécution de DB2START a abouti.",
+        "SQL1064N" => "L'exécution de DB2STOP a abouti.",
+        "SQL1768N" => "Impossible de démarrer HADR. Code anomalie = \"{}\".",
+        "SQL1769N" => "Impossible d'arrêter HADR. Code anomalie = \"{}\".",
+        "SQL1770N" => "Impossible d'effectuer la reprise HADR. Code anomalie = \"{}\".",
+        "SQL1777N" => "HADR est déjà démarré.",
+        _ => return None,
+    })
+}
+
+/// Our own Japanese sentences.
+fn japanese(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "DB20000I" => "{} コマンドが正常に完了しました。",
+        "SQL1013N" => "データベース別名 \"{}\" が見つかりません。  SQLSTATE=42705",
+        "SQL1026N" => "データベース・マネージャーは既にアクティブです。",
+        "SQL1032N" => "データベース・マネージャーの始動コマンドが出されていません。  SQLSTATE=57019",
+        "SQL1063N" => "DB2START の処理が正常に終了しました。",
+        "SQL1064N" => "DB2STOP の処理が正常に終了しました。",
+        "SQL1768N" => "HADR を開始できません。理由コード = \"{}\"。",
+        "SQL1769N" => "HADR を停止できません。理由コード = \"{}\"。",
+        "SQL1770N" => "HADR のテークオーバーを完了できません。理由コード = \"{}\"。",
+        "SQL1777N" => "HADR は既に開始されています。",
+        _ => return None,
+    })
+}
+
 /// A message in one piece: code, two blanks, sentence.
 pub(super) fn sentence(code: &str, arguments: &[&str], version: Version, locale: Locale) -> String {
-    let template = if locale == Locale::Ru { russian(code) } else { None }.unwrap_or_else(|| english(code, version));
+    let own = match locale {
+        Locale::C => None,
+        Locale::Ru => russian(code),
+        Locale::De => german(code),
+        Locale::Fr => french(code),
+        Locale::Ja => japanese(code),
+    };
+    let template = own.unwrap_or_else(|| english(code, version));
     let mut arguments = arguments.iter();
     let mut parts = template.split("{}");
     let mut text = parts.next().unwrap_or("").to_owned();

@@ -174,9 +174,12 @@ impl Asked<'_> {
             out::print(&coloured(&shown))?;
         }
         if let Some(seen) = sight.look.refusal() {
+            let (why, commands) = workflows::step::told(&seen.judgement.why);
+            let again = format!("settle that, then look again: hamn run {} --dry-run", self.workflow.name);
+            let next = commands.into_iter().map(|(command, about)| format!("{command}   # {about}")).chain([again]);
             return Err(Trouble::refused(format!("a {} is not possible now", self.workflow.name))
-                .detail(format!("{} ({}): {}{}", seen.place, seen.title, seen.judgement.why, self.since(known)))
-                .next(format!("settle that, then look again: hamn run {} --dry-run", self.workflow.name)));
+                .detail(format!("{} ({}): {why}{}", seen.place, seen.title, self.since(known)))
+                .next(next.collect::<Vec<_>>().join("\n")));
         }
         if self.args.dry_run {
             return Ok(None);

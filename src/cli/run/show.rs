@@ -31,7 +31,7 @@ impl Asked<'_> {
         text.push_str(&format!("\nSeen {} UTC from {}\n", timestamp(who::now()), self.operator.host));
         text.push_str(&view::facts(pair, known, self.workflow.stake));
         for seen in &sight.look.seen {
-            text.push_str(&format!("  {}: {}\n", seen.title, seen.judgement.why));
+            text.push_str(&format!("  {}: {}\n", seen.title, workflows::step::told(&seen.judgement.why).0));
         }
         match self.workflow.stake {
             Stake::PowersOff => self.show_fencing(&mut text, other, known),

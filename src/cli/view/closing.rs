@@ -1,8 +1,8 @@
 //! The last words on a run: how it stands, what is open, what to type next.
 
-use journal_schema::{Direction, End, RunState, StepStatus};
+use journal_schema::{Attempt, Direction, End, Mode, RunState, StepStatus};
 use serde::Serialize;
-use workflows::model::Flavour;
+use workflows::{model::Flavour, step::told};
 
 use crate::{
     cli::{
@@ -39,16 +39,19 @@ impl Closing {
                 (format!("{what} is done, in {}", duration(took)), Exit::Done)
             }
             Ending::RolledBack => ("everything is undone; the pair is as before".to_owned(), Exit::Done),
-            Ending::Interrupted { why } => (format!("stopped between two steps: {why}"), Exit::Unfinished),
-            Ending::Failed { step, why, .. } => (format!("stopped: {step} failed: {why}"), Exit::Unfinished),
-            Ending::Stuck { step, why, .. } if step.is_empty() => (format!("stuck: {why}"), Exit::Unknown),
-            Ending::Stuck { step, why, .. } => (format!("stuck at {step}: {why}"), Exit::Unknown),
+            Ending::Interrupted { why } => (format!("stopped between two steps: {}", told(why).0), Exit::Unfinished),
+            Ending::Failed { step, why, .. } => (format!("stopped: {step} failed: {}", told(why).0), Exit::Unfinished),
+            Ending::Stuck { step, why, .. } if step.is_empty() => (format!("stuck: {}", told(why).0), Exit::Unknown),
+            Ending::Stuck { step, why, .. } => (format!("stuck at {step}: {}", told(why).0), Exit::Unknown),
             Ending::JournalFailed { why } => {
                 (format!("stopped, because the journal could not be written: {why}"), Exit::Unfinished)
             }
             Ending::Refused { why } => (format!("refused, nothing was changed: {why}"), Exit::Refused),
         };
-        let mut next = Vec::new();
+        let mut next: Vec<(String, String)> = Vec::new();
+        if let Ending::Interrupted { why } | Ending::Failed { why, .. } | Ending::Stuck { why, .. } = ending {
+            next.extend(told(why).1.into_iter().map(|(command, about)| (command.to_owned(), about.to_owned())));
+        }
         match ending {
             Ending::Done | Ending::RolledBack | Ending::Refused { .. } => {}
             Ending::Stuck { settle, .. } => {
@@ -57,8 +60,15 @@ impl Closing {
                     (command.trim().to_owned(), about.trim().to_owned())
                 }));
             }
+            Ending::Failed { .. } if state.is_some_and(only_looked) => {
+                let workflow = state.map_or("", |s| s.workflow.as_str());
+                next.push((format!("hamn rollback {run} --reason WHY"), "ends it: nothing was changed yet".to_owned()));
+                next.push((format!("hamn run {workflow}"), "then looks at everything anew".to_owned()));
+            }
             Ending::Interrupted { .. } | Ending::Failed { .. } | Ending::JournalFailed { .. } => {
-                next.push(resume());
+                if !next.iter().any(|(command, _)| *command == resume().0) {
+                    next.push(resume());
+                }
             }
         }
         let mut closing = Self { headline, open: open_items(state), next, exit };
@@ -161,6 +171,16 @@ impl Closing {
     }
 }
 
+/// Whether the run has only looked yet: what it saw counts for it from then on, and another run sees what was repaired.
+fn only_looked(state: &RunState) -> bool {
+    state.end.is_none()
+        && state.rolling_back.is_none()
+        && state
+            .steps
+            .values()
+            .all(|s| s.planned.mode == Mode::Observe || s.last_attempt(Direction::Forward) == Attempt(0))
+}
+
 fn open_items(state: Option<&RunState>) -> Vec<(String, String)> {
     let items = state.into_iter().flat_map(open_items_of);
     items.map(|i| (i.text.clone(), i.command.clone())).collect()
@@ -183,13 +203,16 @@ pub(crate) fn prospect(state: &RunState) -> String {
                 ));
             }
             StepStatus::Unknown { why, at, .. } => {
-                text.push_str(&format!("  {title}: unknown ({why})\n    asks {at} again, looks, then asks you\n"));
+                text.push_str(&format!(
+                    "  {title}: unknown ({})\n    asks {at} again, looks, then asks you\n",
+                    told(why).0
+                ));
             }
             StepStatus::Failed { why, direction: Direction::Forward, .. } if !step.settled() => {
-                text.push_str(&format!("  {title}: failed ({why})\n    tries again\n"));
+                text.push_str(&format!("  {title}: failed ({})\n    tries again\n", told(why).0));
             }
             StepStatus::Failed { why, .. } if !step.settled() => {
-                text.push_str(&format!("  undoing of {title}: failed ({why})\n    tries again\n"));
+                text.push_str(&format!("  undoing of {title}: failed ({})\n    tries again\n", told(why).0));
             }
             _ => {}
         }

@@ -68,12 +68,13 @@ impl Story {
             }
             Payload::Reverted { state } => vec![self.head(at, &format!("back in {state}"))],
             Payload::Stuck { step, why, settle } => {
-                let what = if step.is_empty() { why.clone() } else { format!("{step}: {why}") };
+                let why = workflows::step::told(why).0;
+                let what = if step.is_empty() { why.to_owned() } else { format!("{step}: {why}") };
                 let mut lines = vec![self.line(at, "stuck", RED, &what)];
                 lines.extend(settle.lines().map(|l| format!("{:22}{l}", "")));
                 lines
             }
-            Payload::Interrupted { reason } => vec![self.line(at, "stopped", YELLOW, reason)],
+            Payload::Interrupted { reason } => vec![self.line(at, "stopped", YELLOW, workflows::step::told(reason).0)],
             Payload::Resumed { operator, way, .. } => {
                 let way = if *way == Direction::Undo { ", rolling back" } else { "" };
                 vec![self.head(at, &format!("taken up again by {} on {}{way}", operator.name, operator.host))]
@@ -115,7 +116,7 @@ impl Story {
     }
 
     fn step(&self, at: UnixMillis, word: &str, code: &str, id: &str, took: Option<&str>, why: &str) -> String {
-        let title = self.title(id).unwrap_or(id);
+        let (title, why) = (self.title(id).unwrap_or(id), workflows::step::told(why).0);
         let mut text = title.to_owned();
         if let Some(took) = took {
             text.push_str(&self.faint(&format!("  {took}")));

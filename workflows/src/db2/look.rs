@@ -4,15 +4,16 @@
 use journal_schema::{DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, Tri};
 
 use super::{
+    advice::{self, Answers},
     read::{self, Config, Seen},
     takeover::{Side, View},
 };
 use crate::{
     host,
     model::{Db2, Node, NodeId, Pair, Platform, SyncMode},
-    script::Output,
+    script::{Action, ActionResult, Output, Script},
     step::{Judgement, Place, Step},
-    steps::{Batch, aix, assess, fit, judge, read as basic, schedules, xcat},
+    steps::{Batch, aix, assess, clocks, fit, judge, read as basic, schedules, xcat},
     table::Context,
     vocabulary::{self, Helper, db2 as calls},
 };
@@ -73,13 +74,26 @@ pub struct Told {
     pub alternate: Option<String>,
     /// Why its configuration is not known.
     pub why: String,
+    /// The call that did not answer within its limit.
+    pub hangs: Option<String>,
 }
 
 impl Asked {
     /// The answers.
     pub fn told(&self, db2: &Db2, output: &Output) -> Told {
         let statements = read::group(output.at(self.config), 2);
+        let late = |place: usize| output.at(place).exit == Some(ActionResult::TIMED_OUT);
+        let call = if late(self.hadr) {
+            Some(format!("db2pd -d {} -hadr", db2.database))
+        } else if late(self.config) {
+            // What came after the one that hangs was not run either.
+            let asked = [calls::get_config(db2), calls::LIST_DB_DIRECTORY.to_owned()];
+            asked.iter().zip(&statements).find(|(_, s)| s.exit.is_none()).map(|(call, _)| format!("db2 {call}"))
+        } else {
+            None
+        };
         Told {
+            hangs: call,
             seen: read::hadr(output.at(self.hadr), &db2.database),
             config: read::config(&statements[0]),
             alternate: read::alternate_server(&statements[1], &db2.database).map(|(host, _)| host),
@@ -191,7 +205,7 @@ pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool)
         target: told.side(),
         other: Side::of(ctx.known.hadr(other)),
         fenced,
-        managed: ctx.known.setting(target, MANAGER).is_some_and(|m| !m.is_empty()),
+        managed: [target, other].iter().any(|n| ctx.known.setting(n, MANAGER).is_some_and(|m| !m.is_empty())),
         sync_mode: mode,
         timeout_ms: ms(hadr.and_then(|h| h.timeout_s)).unwrap_or(u64::from(db2.hadr.timeout_s) * 1000),
         window_end_ms: ms(hadr.and_then(|h| h.peer_window_end)),
@@ -230,10 +244,22 @@ fn skew_by_hadr(told: &Told, clock_ms: Option<u64>) -> Option<u64> {
     Some((sent.abs_diff(came) + 2) * 1000)
 }
 
-/// One look at each machine, at the wire and at the fence device, side by side. `strict`: the other machine is needed.
+/// What of a look is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Nothing: the machine may be dead, and must not hold the failover up.
+    Nothing,
+    /// The machine: clock, schedules. Its instance may be stopped.
+    Machine,
+    /// Its database too: what a run needs behind the pivot must have been answered before it.
+    Database,
+}
+
+/// One look at each machine, at the wire and at the fence device, side by side. `strict`: the other machine is needed, and in service.
 pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
     let (target, other) = (ctx.request.target, ctx.request.target.other());
-    let on_other = look_at(ctx, other, "observe.other", strict);
+    let [here, there] = if strict { [Need::Machine, Need::Database] } else { [Need::Database, Need::Nothing] };
+    let on_other = look_at(ctx, other, "observe.other", there);
     let on_other = if strict {
         on_other
     } else {
@@ -241,7 +267,7 @@ pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
         let silent = Judgement::succeeded(why, vec![aix::answers(ctx.other(), Tri::No)]);
         Step { unreachable: Some(silent), optional: true, retries: 0, ..on_other }
     };
-    let mut steps = vec![look_at(ctx, target, "observe.target", true), on_other];
+    let mut steps = vec![look_at(ctx, target, "observe.target", here), on_other];
     if ctx.target().platform == Platform::Aix {
         steps.push(aix::who_answers(ctx, "observe.address"));
         steps.extend(aix::seen_from_elsewhere(ctx, "", false));
@@ -269,9 +295,10 @@ struct Places {
     instance: usize,
     nodes: usize,
     level: usize,
+    manager: usize,
 }
 
-fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
+fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, need: Need) -> Step {
     let (pair, node) = (ctx.pair.clone(), ctx.pair.node(id).clone());
     let db2 = pair.db2();
     let mut batch = Batch::default();
@@ -291,16 +318,31 @@ fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
         instance: batch.look(calls::instance_state(db2)),
         nodes: batch.look(vocabulary::cat(&calls::nodes_path(db2))),
         level: batch.look(calls::level(db2)),
+        manager: batch.look(calls::clp(db2, [calls::may_fail(calls::GET_MANAGER)])),
         database: ask(&mut batch, db2),
         clock: [first, batch.look(host::clock(&node))],
     };
     let title = format!("look at {}", node.name);
-    let judge = judge(move |output: &Output| one(&pair, &node, &places, strict, output));
+    let script = batch.script();
+    let script = if need == Need::Nothing { brief(script) } else { script };
+    let judge = judge(move |output: &Output| one(&pair, &node, &places, need, output));
     Step {
         retries: 2,
         traps: &[6, 8, 9, 11, 16, 21, 44, 56, 74],
-        ..Step::observe(step_id, title, Place::Node(id), batch.script(), judge)
+        ..Step::observe(step_id, title, Place::Node(id), script, judge)
     }
+}
+
+/// A machine that is half dead must not hold the failover up, in which the peer window runs out: nobody waits longer for one answer.
+const PATIENCE_S: u32 = 10;
+
+fn brief(mut script: Script) -> Script {
+    for (action, _) in &mut script.actions {
+        if let Action::Run(command) = action {
+            command.timeout_s = command.timeout_s.min(PATIENCE_S);
+        }
+    }
+    script
 }
 
 /// Middle of a look by the machine's own clock, milliseconds.
@@ -310,7 +352,7 @@ pub fn own_clock(output: &Output, at: [usize; 2]) -> Option<u64> {
     first.and(last)
 }
 
-fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output) -> Judgement {
+fn one(pair: &Pair, node: &Node, places: &Places, need: Need, output: &Output) -> Judgement {
     let name = &node.name;
     let at = |place: usize| output.at(place);
     let Some(identity) = aix::identity_fact(node, at(places.machine), at(places.boot), at(places.host)) else {
@@ -325,7 +367,7 @@ fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output)
         let why = format!("{name} is another machine: it says {machine}, pinned is {}", node.machine_id);
         return Judgement::failed(why, facts);
     }
-    let clock = assess::clock(output, places.clock);
+    let clock = clocks::offset(output, places.clock);
     facts.extend(clock.map(|(offset_ms, error_ms)| Fact::ClockOffset { node: name.clone(), offset_ms, error_ms }));
     let service = &pair.service;
     for address in std::iter::once(&service.address).chain(&service.standby_address) {
@@ -357,9 +399,13 @@ fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output)
     let host = basic::complete(at(places.nodes)).and_then(read::nodes_host);
     facts.extend(host.map(|host| setting(NODES_HOST, host.to_owned())));
     facts.extend(read::level(at(places.level)).map(|v| setting(VERSION, v.map(|n| n.to_string()).join("."))));
-    facts.push(setting(INSTANCE, format!("{:?}", read::instance(at(places.instance)))));
+    let state = read::instance(at(places.instance));
+    facts.push(setting(INSTANCE, format!("{state:?}")));
+    let manager = &read::group(at(places.manager), 1)[0];
+    let manager = read::cluster_manager(manager);
+    facts.extend(manager.map(|manager| setting(MANAGER, manager.to_owned())));
     let brief = describe(&told.side());
-    if !strict {
+    if need == Need::Nothing {
         return Judgement::succeeded(format!("{name} answers; its database: {brief}"), facts);
     }
     if at(places.clock[1]).exit.is_none() || !listed {
@@ -368,17 +414,16 @@ fn one(pair: &Pair, node: &Node, places: &Places, strict: bool, output: &Output)
             facts,
         );
     }
-    match clock {
-        None => Judgement::unknown(format!("the clock of {name} could not be measured"), facts),
-        Some((offset, error)) if offset.unsigned_abs() > pair.max_clock_offset_ms.saturating_add(error) => {
-            let limit = pair.max_clock_offset_ms;
-            Judgement::failed(
-                format!("the clock of {name} is {offset} ms off (± {error}), allowed are {limit} ms"),
-                facts,
-            )
-        }
-        Some(_) => Judgement::succeeded(format!("{name} is the pinned machine; its database: {brief}"), facts),
+    if let Err((verdict, why)) = clocks::near(pair, node, clock) {
+        return Judgement { verdict, evidence: facts, why };
     }
+    let answers = Answers { told: &told, instance: at(places.instance), state, manager };
+    if need == Need::Database
+        && let Some(why) = advice::unanswered(node, db2, &answers)
+    {
+        return Judgement::unknown(why, facts);
+    }
+    Judgement::succeeded(format!("{name} is the pinned machine; its database: {brief}"), facts)
 }
 
 /// Epoch and claim.

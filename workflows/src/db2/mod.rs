@@ -3,6 +3,7 @@
 //! Everything that DB2 says is judged by code or by keyword, never by wording: texts differ by version and language. What is cut,
 //! missing or not known is *unknown*, and an unknown code is fatal and shown.
 
+pub mod advice;
 pub mod failback;
 pub mod failover;
 pub mod instance;
@@ -10,6 +11,7 @@ pub mod look;
 pub mod message;
 pub mod promote;
 pub mod read;
+pub mod refuse;
 pub mod reseed;
 pub mod serve;
 pub mod takeover;

@@ -3,17 +3,17 @@
 use journal_schema::{Fact, HadrRole, Mode, OpenItem, TakeoverForm, Tri, Verdict};
 
 use super::{
-    instance,
+    advice, instance,
     look::{self, Asked},
     message::{self, Said},
-    read,
+    read, refuse,
     takeover::{self, Loss, Permitted, View, permitted},
 };
 use crate::{
     host,
     model::{Flavour, NodeId},
     script::{Output, Script},
-    step::{Judge, Judgement, Place, Step},
+    step::{Judge, Judgement, Place, Step, next},
     steps::{Batch, address, claim, failback, fence, fit, judge, loss, read as basic, schedules, target},
     table::{Context, Guard},
     vocabulary::{self, db2 as calls},
@@ -73,8 +73,8 @@ struct Sight {
     /// The target was a standby until somebody stopped its HADR: what to do about it.
     left: Option<String>,
     facts: Vec<Fact>,
-    /// What DB2 said, where it did not say what was asked.
-    detail: String,
+    /// What the database did not answer, with what to do.
+    unread: Option<String>,
 }
 
 impl Scales {
@@ -93,23 +93,34 @@ impl Scales {
         let clock = look::own_clock(output, glance.clock);
         let facts = told.facts(&ctx.target().name, ctx.pair.db2(), clock);
         let view = look::view(&ctx, &told, clock, fenced);
-        let detail = if view.target.role == HadrRole::Unknown { format!(" ({})", told.why) } else { String::new() };
+        let unread = advice::unreadable(ctx.target(), ctx.pair.db2(), &told);
         let pending = told.config.as_ref().and_then(read::Config::rollforward_pending) == Some(true);
-        let left = (view.target.role == HadrRole::Standard && pending).then(|| left_pair(&ctx));
-        Sight { view, left, facts, detail }
+        let left = (view.target.role == HadrRole::Standard && pending).then(|| refuse::left_pair(&ctx));
+        Sight { view, left, facts, unread }
     }
-}
 
-/// STOP HADR on a standby leaves it closed (SQL1117N), and no takeover is possible any more (trap 42). Whether it is to be opened is a
-/// person's to say: what the other machine had written since is lost.
-fn left_pair(ctx: &Context<'_>) -> String {
-    let (db2, other) = (ctx.pair.db2(), &ctx.other().name);
-    format!(
-        "somebody stopped HADR on this standby, and a roll-forward is pending (SQL1117N); if {other} serves, hamn run setup --target {other} \
-         makes it a standby again; if {other} is proven off, as {}: db2 {} opens it with what it had received, and can be done once only",
-        db2.instance,
-        calls::rollforward(db2)
-    )
+    /// What is known, with what was seen just now.
+    fn fresh(&self, facts: &[Fact]) -> crate::Known {
+        let mut known = self.known.clone();
+        for fact in facts {
+            known.learn(fact);
+        }
+        known
+    }
+
+    /// What forbids to go on: an answer that is missing, or a reason of the state.
+    fn forbids(&self, sight: &Sight, permitted: &Permitted) -> Option<Judgement> {
+        let (ctx, facts) = (self.context(), sight.facts.clone());
+        let name = &ctx.target().name;
+        Some(match (&sight.unread, permitted) {
+            (Some(why), _) => Judgement::unknown(why.clone(), facts),
+            (None, Permitted::LookAgain(why)) => Judgement::unknown(format!("{name}: {why}"), facts),
+            (None, Permitted::Refused(why)) => {
+                Judgement::failed(refuse::in_words(&ctx, &sight.view, &self.fresh(&facts), why), facts)
+            }
+            (None, Permitted::Form(..)) => return None,
+        })
+    }
 }
 
 fn loss_fact(loss: Loss) -> Fact {
@@ -166,7 +177,12 @@ pub fn counting(db2: &crate::model::Db2) -> [String; 3] {
 impl Scales {
     fn decide(&self, sight: &mut Sight, claim: Option<&str>, own_claim: &str) -> Result<String, (Verdict, String)> {
         let ctx = self.context();
-        let Sight { view, left, facts, detail } = sight;
+        let fresh = self.fresh(&sight.facts);
+        if let Some(why) = refuse::at_once(&ctx, &sight.view, &fresh) {
+            return Err((Verdict::Failed, why));
+        }
+        let no = |view: &View, why: &str| refuse::in_words(&ctx, view, &fresh, why);
+        let Sight { view, left, facts, unread } = sight;
         let (target, other) = (&ctx.target().name, &ctx.other().name);
         let refuse = |why: String| Err((Verdict::Failed, why));
         let unclear = |why: String| Err((Verdict::Unknown, why));
@@ -178,11 +194,14 @@ impl Scales {
                 None => {}
             }
         }
-        if let Some(why) = mismatch(&ctx) {
-            return refuse(why);
-        }
         if let Some(why) = left {
             return refuse(format!("{target}: {why}"));
+        }
+        if let Some(why) = unread.take() {
+            return unclear(why);
+        }
+        if let Some(why) = refuse::mismatch(&ctx, &fresh) {
+            return refuse(why);
         }
         let address = &self.pair.service.address;
         match self.known.holds(target, address) {
@@ -193,7 +212,7 @@ impl Scales {
         // As things stand now, then as they will be behind a fence.
         let (form, loss, why) = match permitted(view) {
             Permitted::Form(form, loss) if fence::by_device(&ctx) => (form, loss, String::new()),
-            Permitted::Refused(why) => return refuse(format!("{target}: {why}{detail}")),
+            Permitted::Refused(why) => return refuse(no(view, why)),
             _ => match permitted(&View { fenced: true, ..*view }) {
                 Permitted::Form(form, loss) => (form, loss, String::new()),
                 Permitted::LookAgain(why)
@@ -201,14 +220,15 @@ impl Scales {
                 {
                     (TakeoverForm::ByForce, takeover::bound(view), format!("; {why}"))
                 }
-                Permitted::LookAgain(why) => return unclear(format!("{target}: {why}{detail}")),
-                Permitted::Refused(why) => return refuse(format!("{target}: {why}{detail}")),
+                Permitted::LookAgain(why) => return unclear(format!("{target}: {why}")),
+                Permitted::Refused(why) => return refuse(no(view, why)),
             },
         };
         facts.extend([loss_fact(loss), Fact::Permitted { node: target.clone(), form }]);
         let words = loss::in_words(loss.bytes, loss.millis);
         if !loss.accepted(&self.request) {
-            return refuse(format!("{words}: that was not accepted; hamn run failover shows it and asks"));
+            let advice = next("hamn run failover", "shows it and asks");
+            return refuse(format!("{words}: that was not accepted{advice}"));
         }
         let brief = look::describe(&view.target);
         Ok(format!("{target} is {brief}; it would take over {}; {words}{why}", in_words(form)))
@@ -224,23 +244,6 @@ pub fn in_words(form: TakeoverForm) -> &'static str {
     }
 }
 
-/// What makes the two databases no pair by their own parameters; `None`: nothing that is known.
-fn mismatch(ctx: &Context<'_>) -> Option<String> {
-    let (target, other) = (&ctx.target().name, &ctx.other().name);
-    let get = |node: &str, name: &str| ctx.known.setting(node, name).map(str::to_owned);
-    for name in ["HADR_SYNCMODE", "HADR_TIMEOUT", "HADR_PEER_WINDOW"] {
-        if let (Some(here), Some(there)) = (get(target, name), get(other, name))
-            && here != there
-        {
-            return Some(format!(
-                "{name} is {here} on {target} and {there} on {other}: the two must be equal (db2 UPDATE DB CFG FOR {} USING {name} …)",
-                ctx.pair.db2().database
-            ));
-        }
-    }
-    None
-}
-
 /// Behind the fence: which form is permitted now. A standby that has not noticed yet is looked at until it has.
 pub fn decide(ctx: &Context<'_>) -> Vec<Step> {
     let mut batch = Batch::default();
@@ -248,29 +251,34 @@ pub fn decide(ctx: &Context<'_>) -> Vec<Step> {
     let scales = Scales::of(ctx);
     let name = ctx.target().name.clone();
     let seen = judge(move |output: &Output| {
-        let Sight { view, mut facts, detail, .. } = scales.see(&glance, output, true);
-        match permitted(&view) {
-            Permitted::Form(form, loss) => {
-                facts.extend([loss_fact(loss), Fact::Permitted { node: name.clone(), form }]);
-                let words = loss::in_words(loss.bytes, loss.millis);
-                if loss.accepted(&scales.request) {
-                    return Judgement::succeeded(format!("{name} takes over {}; {words}", in_words(form)), facts);
-                }
-                let why = format!(
-                    "{name} could take over {} only; {words}, and that is not what was accepted: hamn rollback, then hamn run failover \
-                     shows it and asks",
-                    in_words(form)
-                );
-                Judgement::failed(why, facts)
-            }
-            Permitted::LookAgain(why) => Judgement::unknown(format!("{name}: {why}{detail}"), facts),
-            Permitted::Refused(why) => Judgement::failed(format!("{name}: {why}{detail}"), facts),
+        let mut sight = scales.see(&glance, output, true);
+        let permitted = permitted(&sight.view);
+        if let Some(judgement) = scales.forbids(&sight, &permitted) {
+            return judgement;
         }
+        let Permitted::Form(form, loss) = permitted else { unreachable!("everything else forbids") };
+        sight.facts.extend([loss_fact(loss), Fact::Permitted { node: name.clone(), form }]);
+        let words = loss::in_words(loss.bytes, loss.millis);
+        if loss.accepted(&scales.request) {
+            return Judgement::succeeded(format!("{name} takes over {}; {words}", in_words(form)), sight.facts);
+        }
+        let why = format!(
+            "{name} could take over {} only; {words}, and that is not what was accepted{}",
+            in_words(form),
+            anew(scales.run)
+        );
+        Judgement::failed(why, sight.facts)
     });
     let title = format!("in which form {} may take over now", ctx.target().name);
     let retries = looks_until_noticed(ctx);
     let step = Step::observe("decide.takeover", title, target(ctx), batch.script(), seen);
     fit(vec![Step { retries, retry_pause_ms: 1_000, traps: &[21, 30, 40, 41], ..step }])
+}
+
+/// How it is decided anew. Nothing was promoted; what the run did is undone first.
+fn anew(run: journal_schema::RunId) -> String {
+    next(&format!("hamn rollback {run} --reason 'decide anew'"), "nothing was promoted; undoes what was done")
+        + &next("hamn run failover", "then looks again, shows what would be lost, and asks")
 }
 
 /// Looks with pauses of 1, 2, 4 … s until a lost connection must have been noticed.
@@ -311,20 +319,25 @@ fn ready(ctx: &Context<'_>, form: TakeoverForm) -> Step {
             }
             None => return Judgement::unknown(format!("{name} did not say which machine it is"), Vec::new()),
         }
-        let Sight { view, mut facts, detail, .. } = scales.see(&glance, output, form != TakeoverForm::Plain);
-        match permitted(&view) {
+        let sight = scales.see(&glance, output, form != TakeoverForm::Plain);
+        let permitted = permitted(&sight.view);
+        if let Some(judgement) = scales.forbids(&sight, &permitted) {
+            return judgement;
+        }
+        let Sight { view, mut facts, .. } = sight;
+        match permitted {
             // A window that opened again is no reason to stop; one that closed is: what was decided would not be done.
             Permitted::Form(now, loss) if may_do(form, now) && loss.accepted(&scales.request) => {}
             Permitted::Form(now, _) => {
                 let why = format!(
-                    "{name} may take over {} only by now, not {} as was decided: hamn rollback, then hamn run failover decides anew",
+                    "{name} may take over {} only by now, not {} as was decided{}",
                     in_words(now),
-                    in_words(form)
+                    in_words(form),
+                    anew(scales.run)
                 );
                 return Judgement::failed(why, facts);
             }
-            Permitted::LookAgain(why) => return Judgement::unknown(format!("{name}: {why}{detail}"), facts),
-            Permitted::Refused(why) => return Judgement::failed(format!("{name}: {why}{detail}"), facts),
+            Permitted::LookAgain(_) | Permitted::Refused(_) => unreachable!("these forbid"),
         }
         let cron = listing(&Output { results: vec![output.at(jobs).clone()], ..Output::default() });
         facts.extend(cron.evidence);
@@ -368,7 +381,7 @@ fn once(ctx: &Context<'_>, form: TakeoverForm, step_id: &str) -> Step {
     };
     Step {
         stage: 2,
-        judge_effect: judge(taken),
+        judge_effect: refusable(ctx, name.clone(), calls::takeover(db2, call)),
         about: "database",
         opens: (form != TakeoverForm::Plain || step_id == "switch.database").then_some(unprotected),
         traps: &[1, 40, 41, 47, 55],
@@ -392,19 +405,46 @@ pub fn taken(output: &Output) -> Judgement {
     let what = message::said(statement);
     match &what {
         Said::Done(_) => Judgement::succeeded("DB2 says that it took over", Vec::new()),
-        Said::Refused(code) if code.number == 1770 || code.number == 1776 || code.number == 1777 => {
-            let again = if code.reason == Some(7) { "; nothing stronger is tried" } else { "" };
-            Judgement::failed(
-                format!(
-                    "{what}{again}: give this run up (hamn abandon), then hamn run failover looks again and decides anew"
-                ),
-                Vec::new(),
-            )
-        }
+        Said::Refused(code) if REFUSED.contains(&code.number) => Judgement::failed(what.to_string(), Vec::new()),
         Said::Refused(_) | Said::NotYet(_) | Said::Strange(_) | Said::Unknown => {
             Judgement::unknown(format!("TAKEOVER HADR: {what}"), Vec::new())
         }
     }
+}
+
+/// [`taken`], in words for a person.
+fn refusable(ctx: &Context<'_>, name: String, statement: String) -> Judge {
+    let advice = after_refusal(ctx);
+    judge(move |output: &Output| {
+        let said = taken(output);
+        if said.verdict != Verdict::Failed {
+            return said;
+        }
+        let why = &said.why;
+        Judgement { why: format!("{statement} was refused on {name}, and has changed nothing: {why}{advice}"), ..said }
+    })
+}
+
+/// Codes with which TAKEOVER has done nothing.
+const REFUSED: [u32; 3] = [1770, 1776, 1777];
+
+/// What a person does about a refusal. The run stands at its pivot, where another form is not its to choose: what was accepted was this
+/// one. The claims name the run and outlive it.
+fn after_refusal(ctx: &Context<'_>) -> String {
+    let run = ctx.run;
+    let look = advice::as_owner(ctx.target(), ctx.pair.db2(), &format!("db2pd -d {} -hadr", ctx.pair.db2().database));
+    let claim = vocabulary::claim_path(ctx.pair);
+    next(&look, "in which state it is by now")
+        + &next(&format!("hamn resume {run}"), "asks for the same takeover once more, if the reason has passed")
+        + &next(
+            &format!("hamn abandon {run} --reason 'takeover refused'"),
+            "or gives this run up; the old primary stays off",
+        )
+        + &next(
+            &advice::as_root(ctx.target(), &format!("rm -r {claim}")),
+            "takes the claim of the run that was given up away",
+        )
+        + &next("hamn run failover", "looks again, shows in which form it may take over now and what is lost, and asks")
 }
 
 /// The database has that role and is active, by `db2pd` and by its configuration: no message proves it.

@@ -431,6 +431,19 @@ impl Config {
     }
 }
 
+/// Who manages HADR by `GET DBM CFG`, `CLUSTER_MGR` (documented: TSA, PowerHA, Pacemaker); empty: nobody. `None`: that is not the list.
+pub fn cluster_manager(statement: &Statement) -> Option<&str> {
+    if statement.exit != Some(0) || !statement.text.contains("(SVCENAME)") {
+        return None;
+    }
+    let value = statement.text.lines().find_map(|line| {
+        let (label, value) = line.split_once('=')?;
+        (label.contains("(CLUSTER_MGR)") || label.trim() == "Cluster manager").then(|| value.trim())
+    });
+    // Releases without that parameter have no cluster manager of HADR.
+    Some(value.unwrap_or_default())
+}
+
 /// State of the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Instance {

@@ -6,15 +6,16 @@
 use journal_schema::{DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, OpenItem, Tri};
 
 use super::{
+    advice,
     instance::{self, Opening},
     look, message, read,
     takeover::Side,
 };
 use crate::{
     Known, Request,
-    model::{NodeId, Pair, Platform, SyncMode},
+    model::{Node, NodeId, Pair, Platform, SyncMode},
     script::{Action, Output, Script},
-    step::{Judgement, Place, Step, judge_exit_codes},
+    step::{Judgement, Place, Step, judge_exit_codes, next},
     steps::{
         Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, seed, service_nodes, target,
         the_probe_decides, undo, xcat,
@@ -92,8 +93,12 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
             return weighed;
         }
         let (holds, xcatd) = (known.holds(&here.name, address), known.service(&here.name, "xcatd").0);
+        let letting_go = match holds {
+            Tri::Yes => lets_go(&pair, here, &there.name),
+            Tri::No | Tri::Unknown => "it holds the service address".to_owned(),
+        };
         let all = [
-            (holds == Tri::No, holds == Tri::Unknown, "it holds the service address"),
+            (holds == Tri::No, holds == Tri::Unknown, letting_go.as_str()),
             // One that runs is stopped by the run; what cannot be seen may be the one that serves.
             (xcatd != Tri::Unknown, xcatd == Tri::Unknown, "whether xcatd runs there is not known"),
         ];
@@ -103,6 +108,23 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     let title = format!("may {} become the standby of {}", ctx.target().name, ctx.other().name);
     let step = Step::observe("assess.pair", title, other(ctx), batch.script(), seen);
     fit(vec![Step { retries: 1, traps: &[5, 9, 11, 67, 68], ..step }])
+}
+
+/// A machine that hamn did not set up, or that was switched on by hand, comes back with the service address of its ODM.
+fn lets_go(pair: &Pair, here: &Node, serving: &str) -> String {
+    let address = &pair.service.address;
+    let command = match here.platform {
+        Platform::Aix => format!("chdev -l {} -a state=detach", here.interface),
+        Platform::Linux => format!("ip addr del {address}/{} dev {}", pair.service.prefix, here.interface),
+    };
+    format!(
+        "it holds the service address {address}, which is {serving}'s by now: two machines answer for it{}{}",
+        next(
+            &advice::as_root(here, &command),
+            "by its own address; it is gone at once, and at the next boot too where that is kept in the ODM"
+        ),
+        next("hamn run failback", "then looks again")
+    )
 }
 
 /// The claim that the returning machine still bears of the run that it was fenced by: that run has ended, because the machine in service is
@@ -162,7 +184,25 @@ pub fn quiet(ctx: &Context<'_>) -> Vec<Step> {
     let kill = Script::new().look(calls::instance_kill(ctx.pair.db2()));
     let back = undo(kill, Script::new(), judge(|_| Judgement::succeeded("what is killed writes nothing", Vec::new())));
     steps.push(Step { stage: 1, undo: Some(back), ..instance::up(ctx, id, "quiet.instance") });
+    steps.push(Step { stage: 2, ..answers(ctx, "quiet.database") });
     fit(steps)
+}
+
+/// The returning copy answers: behind the pivot its parameters are set and read again, and a `db2` that hangs would stop the run there.
+fn answers(ctx: &Context<'_>, step_id: &str) -> Step {
+    let (db2, node) = (ctx.pair.db2().clone(), ctx.target().clone());
+    let mut batch = Batch::default();
+    let asked = look::ask(&mut batch, &db2);
+    let title = format!("the database on {} answers what it is asked", node.name);
+    let seen = judge(move |output: &Output| {
+        let told = asked.told(&db2, output);
+        let facts = told.facts(&node.name, &db2, None);
+        match advice::unreadable(&node, &db2, &told) {
+            Some(why) => Judgement::unknown(why, facts),
+            None => Judgement::succeeded(format!("the database on {} answers", node.name), facts),
+        }
+    });
+    Step { retries: 2, traps: &[74], ..Step::observe(step_id, title, target(ctx), batch.script(), seen) }
 }
 
 /// The machines with their parts exchanged: for steps that speak of the machine in service as the target.

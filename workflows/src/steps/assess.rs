@@ -3,7 +3,7 @@
 use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri, Verdict};
 
 use super::{
-    Batch, cluster_addresses, fence, fit, judge, look, loss, postgres,
+    Batch, clocks, cluster_addresses, fence, fit, judge, look, loss, postgres,
     read::{self, Arp},
     schedules, target, xcat,
 };
@@ -131,7 +131,7 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
         let why = format!("{name} is another machine: its machine-id is {machine}, pinned is {}", node.machine_id);
         return Judgement::failed(why, facts);
     }
-    let clock = clock(output, seen.clock);
+    let clock = clocks::offset(output, seen.clock);
     if let Some((offset_ms, error_ms)) = clock {
         facts.push(Fact::ClockOffset { node: name.clone(), offset_ms, error_ms });
     }
@@ -181,34 +181,16 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
         return Judgement::unknown(format!("the crontabs of {name} could not be listed whole"), facts);
     }
     let limit = pair.max_clock_offset_ms;
-    match clock {
-        None => Judgement::unknown(format!("the clock of {name} could not be measured"), facts),
-        Some((offset, error)) if offset.unsigned_abs() > limit.saturating_add(error) => Judgement::failed(
-            format!("the clock of {name} is {offset} ms off (± {error}), allowed are {limit} ms"),
-            facts,
-        ),
-        Some((offset, error)) if offset.unsigned_abs().saturating_add(error) > limit => {
+    match clocks::near(pair, node, clock) {
+        Err((verdict, why)) => Judgement { verdict, evidence: facts, why },
+        Ok((offset, error)) if offset.unsigned_abs().saturating_add(error) > limit => {
             let why = format!(
                 "the clock of {name} could not be measured well enough: {offset} ms ± {error}, allowed are {limit} ms"
             );
             Judgement::unknown(why, facts)
         }
-        Some(_) => Judgement::succeeded(format!("{name} answers and is the pinned machine"), facts),
+        Ok(_) => Judgement::succeeded(format!("{name} answers and is the pinned machine"), facts),
     }
-}
-
-/// Offset of the node's clock and its uncertainty, milliseconds: the node's middle against ours; the time that the commands took there
-/// is taken from its own clock and does not count as uncertainty.
-pub(crate) fn clock(output: &Output, [first, last]: [usize; 2]) -> Option<(i64, u64)> {
-    let at = |i| read::count(output.at(i)).map(|ns| ns / 1_000_000);
-    let (first, last) = (at(first)?, at(last)?);
-    let there = last.checked_sub(first)?;
-    if output.sent_ms == 0 {
-        return None;
-    }
-    let ours = output.sent_ms + output.took_ms / 2;
-    let theirs = first + there / 2;
-    Some((theirs as i64 - ours as i64, output.took_ms.saturating_sub(there).div_ceil(2)))
 }
 
 fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {

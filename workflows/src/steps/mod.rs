@@ -17,6 +17,7 @@ pub mod address;
 pub mod aix;
 pub mod assess;
 pub mod claim;
+pub mod clocks;
 pub mod drill;
 pub mod epoch;
 pub mod fence;

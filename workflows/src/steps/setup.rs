@@ -4,7 +4,7 @@
 use journal_schema::{Fact, HadrRole, Tri};
 
 use super::{
-    Batch, aix, assess, claim, fit, idempotent, judge,
+    Batch, aix, claim, clocks, fit, idempotent, judge,
     logging::{PILE_UP, log_parameter, parameters, set_back},
     look, read, roles, service_nodes, undo, xcat,
 };
@@ -77,20 +77,15 @@ fn database(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         clock: [first, batch.look(host::clock(&node))],
     };
     let (own, other, peer) = (service_of(ctx, id), service_of(ctx, id.other()), peer.clone());
-    let (limit, title) = (ctx.pair.max_clock_offset_ms, format!("DB2 on {}", node.name));
+    let (pair, title) = (ctx.pair.clone(), format!("DB2 on {}", node.name));
     let judge = judge(move |output: &Output| {
         let name = &node.name;
         let mut facts = Vec::new();
         let fact = |key: &str, value: &str| Fact::Setting { node: name.clone(), name: key.into(), value: value.into() };
-        match assess::clock(output, seen.clock) {
-            Some((offset_ms, error_ms)) => {
-                facts.push(Fact::ClockOffset { node: name.clone(), offset_ms, error_ms });
-                if offset_ms.unsigned_abs() > limit.saturating_add(error_ms) {
-                    let why = format!("the clock of {name} is {offset_ms} ms off: set both by NTP first");
-                    return Judgement::failed(why, facts);
-                }
-            }
-            None => return Judgement::unknown(format!("the clock of {name} could not be measured"), facts),
+        let clock = clocks::offset(output, seen.clock);
+        facts.extend(clock.map(|(offset_ms, error_ms)| Fact::ClockOffset { node: name.clone(), offset_ms, error_ms }));
+        if let Err((verdict, why)) = clocks::near(&pair, &node, clock) {
+            return Judgement { verdict, evidence: facts, why };
         }
         let Some(found) = level(output.at(seen.level)) else {
             let why = format!("the version of DB2 on {name} could not be read: {}", read::said(output.at(seen.level)));

@@ -242,6 +242,8 @@ pub fn connect(db2: &Db2) -> String {
 pub const CONNECT_RESET: &str = "CONNECT RESET";
 /// All clients lose their connections; it returns before they have (trap 48).
 pub const FORCE_APPLICATIONS: &str = "FORCE APPLICATIONS ALL";
+/// GET DBM CFG: the instance's parameters, `CLUSTER_MGR` among them.
+pub const GET_MANAGER: &str = "GET DBM CFG";
 /// LIST DB DIRECTORY
 pub const LIST_DB_DIRECTORY: &str = "LIST DB DIRECTORY";
 /// QUIESCE DATABASE; needs a connection from the same shell.

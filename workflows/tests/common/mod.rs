@@ -294,7 +294,9 @@ pub fn learned(judgement: &Judgement) -> Known {
 pub fn is(judgement: &Judgement, verdict: Verdict, why: &str) {
     assert_eq!(judgement.verdict, verdict, "{}", judgement.why);
     assert!(judgement.why.contains(why), "{:?} lacks {why:?}", judgement.why);
-    assert!(!judgement.why.contains('\n'), "one line: {:?}", judgement.why);
+    let (why, next) = workflows::step::told(&judgement.why);
+    assert!(!why.contains('\n'), "one line, then what to type: {:?}", judgement.why);
+    assert!(next.iter().all(|(command, about)| !command.is_empty() && !about.contains('\n')), "{next:?}");
 }
 
 fn indented(title: &str, script: &Script) -> String {
