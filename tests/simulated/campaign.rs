@@ -420,6 +420,10 @@ fn healed(world: &mut World) -> EndState {
     world.heal(NodeId::A);
     world.advance(600_000);
     let mut end = world.end_state();
+    for node in &mut end.nodes {
+        // An image of the database harms nothing, and stays.
+        node.files.retain(|path, _| !path.contains("/XCATDB.0."));
+    }
     for hosts in end.nodes.iter_mut().filter_map(|n| n.files.get_mut("/etc/hosts 644")) {
         // mktcpip writes its line anew, with a tab.
         *hosts = hosts.replace('\t', " ").into();
