@@ -15,7 +15,7 @@ use std::{
 
 use async_trait::async_trait;
 use hamn::{
-    engine::{Ending, Engine, Patience, Stop, SystemClock},
+    engine::{Ending, Engine, Patience, Plans, Stop, SystemClock},
     journal::{GuardedStore, Holder, StateDir, transfer},
     remote::{Answer, Failure, Job, Remote},
     runner::Hub,
@@ -132,6 +132,7 @@ async fn resume(dir: &StateDir, pair: &Arc<Pair>, workflow: &Arc<Workflow>) -> T
         workflow: workflow.clone(),
         patience: Patience::default(),
         stop: Stop::default(),
+        plans: Plans::default(),
     };
     // The engine is dropped at its first call, as if killed: the next round finds the same run, one record longer.
     tokio::select! {

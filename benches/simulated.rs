@@ -14,6 +14,10 @@ mod stage;
 
 use std::time::{Duration, Instant};
 
+/// The engine makes and drops many small texts; what is measured is the histories, not how well the system does that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Histories run together.
 const BATCH: u64 = 2_000;
 /// So many are enough, unless `HAMN_HISTORIES` says how many.

@@ -39,7 +39,7 @@ fn measure() {
         last = Some(record);
     }
     out.flush().expect("written");
-    println!("journal.record.mean {} bytes", bytes / RECORDS);
+    println!("journal.record.mean {} bytes (aim none: of the records folded)", bytes / RECORDS);
     let this = env::current_exe().expect("own path");
     let status = Command::new(this).arg(file.path()).status().expect("started");
     assert!(status.success());

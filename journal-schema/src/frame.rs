@@ -62,15 +62,18 @@ pub fn claimed_len(bytes: &[u8]) -> Option<usize> {
     (len <= MAX_BODY + OVERHEAD && len <= bytes.len()).then_some(len)
 }
 
-/// Puts a frame around a body. The caller has checked the body's length.
-pub(crate) fn wrap(body: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(body.len() + OVERHEAD);
-    frame.extend_from_slice(&MAGIC);
-    frame.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    frame.extend_from_slice(body);
-    let digest = Digest::of(&frame);
-    frame.extend_from_slice(&digest.0);
-    frame
+/// Room for a usual record's frame.
+const USUAL: usize = 1024;
+
+/// Magic, length and the body that `write` appends: a frame without its digest. The caller checks the body's length.
+pub(crate) fn covered(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut covered = Vec::with_capacity(USUAL);
+    covered.extend_from_slice(&MAGIC);
+    covered.extend_from_slice(&[0; 4]);
+    write(&mut covered);
+    let length = (covered.len() - HEADER) as u32;
+    covered[MAGIC.len()..HEADER].copy_from_slice(&length.to_le_bytes());
+    covered
 }
 
 /// The frame at the beginning of `bytes`.
@@ -188,7 +191,8 @@ impl<'a> Frames<'a> {
         let Some(body) = rest.len().checked_sub(OVERHEAD) else {
             return true;
         };
-        wrap(&rest[HEADER..HEADER + body])[HEADER + body..] != rest[HEADER + body..]
+        let covered = covered(|frame| frame.extend_from_slice(&rest[HEADER..HEADER + body]));
+        Digest::of(&covered).0 != rest[HEADER + body..]
     }
 }
 

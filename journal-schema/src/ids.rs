@@ -31,8 +31,24 @@ pub struct Digest(pub [u8; 32]);
 impl Digest {
     /// Digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::of_parts([bytes])
+    }
+
+    /// Digest of all parts, one behind the other.
+    #[cfg(target_arch = "x86_64")]
+    pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        parts.into_iter().for_each(|part| context.update(part));
+        Self(context.finish().as_ref().try_into().expect("32 bytes"))
+    }
+
+    /// Digest of all parts, one behind the other.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         use sha2::Digest as _;
-        Self(sha2::Sha256::digest(bytes).into())
+        let mut context = sha2::Sha256::new();
+        parts.into_iter().for_each(|part| context.update(part));
+        Self(context.finalize().into())
     }
 
     /// The first 12 hexadecimal digits: enough for an eye, never for a comparison.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use common::*;
 use journal_schema::{
-    Attempt, Direction, End, FrameError, Frames, Mode, Payload, PlannedStep, Record, RunState, Verdict, verify_chain,
+    Attempt, Digest, Direction, End, FrameError, Frames, Mode, Payload, PlannedStep, Record, RunState, Verdict,
+    verify_chain,
 };
 use proptest::prelude::*;
 
@@ -116,6 +117,15 @@ fn assert_once_only(records: &[Record]) {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// SHA-256, whoever computes it and in whatever parts it is given.
+    #[test]
+    fn a_digest_is_that_of_all_parts(bytes in prop::collection::vec(any::<u8>(), 0..3000), cut in any::<prop::sample::Index>()) {
+        let (a, b) = bytes.split_at(cut.index(bytes.len() + 1));
+        let expected: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(&bytes).into();
+        prop_assert_eq!(Digest::of_parts([a, b]).0, expected);
+        prop_assert_eq!(Digest::of(&bytes).0, expected);
+    }
 
     #[test]
     fn a_random_legal_run_folds_in_every_way(dice in dice()) {

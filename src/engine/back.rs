@@ -32,7 +32,7 @@ impl Drive<'_> {
                 return Ok(Ending::RolledBack);
             };
             let plan = self.plan_as_then(&row.transition, facts)?;
-            let mut steps: Vec<&Step> = plan.iter().collect();
+            let mut steps: Vec<&Step> = plan.steps.iter().collect();
             steps.sort_by_key(|s| std::cmp::Reverse(s.stage));
             for step in steps {
                 self.may_go_on()?;
@@ -118,7 +118,7 @@ impl Drive<'_> {
         let limit = Duration::from_secs(undo.timeout_s.into());
         let unknown =
             |why: String| Tried { judgement: Judgement::unknown(why, Vec::new()), hopeless: false, output: None };
-        let tried = match self.job(step, token, &script, limit).await {
+        let mut tried = match self.job(step, token, &script, limit).await {
             Reached::Answer(JobAnswer::Finished(output)) => Tried::judged((undo.judge)(&output), output),
             // It died with its place. A compensation may be done any number of times, and this token never answers otherwise.
             Reached::Answer(JobAnswer::Lost { why }) => Tried {
@@ -132,7 +132,7 @@ impl Drive<'_> {
             }
             Reached::Unknown(why) | Reached::Elsewhere(why) => unknown(why),
         };
-        self.write_outcome(step, Direction::Undo, attempt, &tried).await?;
+        self.write_outcome(step, Direction::Undo, attempt, &mut tried).await?;
         Ok(tried)
     }
 }

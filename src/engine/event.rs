@@ -87,6 +87,11 @@ pub enum Event {
 pub trait Observer: Send + Sync {
     /// One event.
     fn event(&self, event: &Event);
+
+    /// Whether anybody is told; events that nobody is told of are not made.
+    fn listens(&self) -> bool {
+        true
+    }
 }
 
 /// A question that only a person can answer.

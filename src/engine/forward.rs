@@ -3,10 +3,13 @@
 use std::sync::{Arc, MutexGuard, atomic::Ordering};
 
 use futures_util::future::join_all;
-use journal_schema::{End, Payload};
-use workflows::{Context, Known, Step, table::StateName};
+use journal_schema::{End, Payload, PlannedStep};
+use workflows::{
+    Context, Known, Step,
+    table::{Row, StateName},
+};
 
-use super::{Drive, Ending, Plans, halt::Halt, life::Went};
+use super::{Drive, Ending, Planned, halt::Halt, ledger::View, life::Went, plans::Plan};
 
 /// How often a run puts back what a reboot took away before it stops and says so.
 const ROUNDS: u32 = 5;
@@ -29,11 +32,11 @@ impl Drive<'_> {
                 self.ledger.write(Payload::Finished { end: End::Done, summary }).await?;
                 return Ok(Ending::Done);
             }
-            let steps = match open {
+            let plan = match open {
                 Some(transition) => self.plan_again(&transition)?,
                 None => self.plan(&state).await?,
             };
-            match self.carry_out_all(&steps).await {
+            match self.carry_out_all(&plan.steps).await {
                 // A node may have rebooted under us: if something that a reboot takes away is gone, put it back and try once more.
                 Err(Halt::Failed { step, why }) if rounds < ROUNDS && !self.engine.stop.asked() => {
                     rounds += 1;
@@ -58,59 +61,60 @@ impl Drive<'_> {
     }
 
     /// Chooses the transition that leaves `state`, plans its steps, journals the plan.
-    async fn plan(&self, state: &str) -> Result<Arc<Vec<Step>>, Halt> {
-        let (known, facts) = self.ledger.read(|v| (v.known.clone(), v.state.evidence.len()));
-        let context = self.context(&known);
-        let fitting: Vec<_> = self.engine.workflow.leaving(state).filter(|row| (row.guard.holds)(&context)).collect();
-        let [row] = fitting[..] else {
-            return Err(Halt::Bug(format!("{} transitions leave {state} on this evidence, not one", fitting.len())));
-        };
-        let steps = (row.steps)(&context);
-        let planned = steps.iter().map(|s| s.planned(&self.engine.pair)).collect();
+    async fn plan(&self, state: &str) -> Result<Arc<Plan>, Halt> {
+        let (row, plan, facts) = self.ledger.read(|v| {
+            let context = self.context(&v.known);
+            let fits = |row: &&Row<StateName>| (row.guard.holds)(&context);
+            let fitting: Vec<_> = self.engine.workflow.leaving(state).filter(fits).collect();
+            let [row] = fitting[..] else {
+                let fitting = fitting.len();
+                return Err(Halt::Bug(format!("{fitting} transitions leave {state} on this evidence, not one")));
+            };
+            Ok((row, self.plan_on(row, &context), v.state.evidence.len()))
+        })?;
         let (transition, guard) = (row.name.to_owned(), row.guard.name.to_owned());
-        self.ledger.write(Payload::Planned { transition, steps: planned, guard }).await?;
-        Ok(self.remember(row.name, facts, steps))
+        self.ledger.write(Payload::Planned { transition, steps: plan.planned.clone(), guard }).await?;
+        Ok(self.remember(row.name, facts, plan))
+    }
+
+    fn plan_on(&self, row: &Row<StateName>, context: &Context<'_>) -> Arc<Plan> {
+        self.engine.plans.of(self.engine.workflow.name, row, &self.engine.pair, context)
     }
 
     /// The steps of the open transition, planned again from what was known then. They must be the journaled ones to the letter:
     /// a script that differs from the one that may have run must not be taken for it.
-    fn plan_again(&self, transition: &str) -> Result<Arc<Vec<Step>>, Halt> {
+    fn plan_again(&self, transition: &str) -> Result<Arc<Plan>, Halt> {
         let facts = self.ledger.read(|v| v.state.open.as_ref().map_or(0, |o| o.facts));
         self.plan_as_then(transition, facts)
     }
 
     /// The steps of any transition that was taken, as they were planned.
-    pub(super) fn plan_as_then(&self, transition: &str, facts: usize) -> Result<Arc<Vec<Step>>, Halt> {
-        let before = self.plans().get(&(transition.to_owned(), facts)).cloned();
-        if let Some(steps) = before {
-            return Ok(steps);
+    pub(super) fn plan_as_then(&self, transition: &str, facts: usize) -> Result<Arc<Plan>, Halt> {
+        let before = self.planned().get(&(transition.to_owned(), facts)).cloned();
+        if let Some(plan) = before {
+            return Ok(plan);
         }
         let row = self.engine.workflow.row(transition);
         let row = row.ok_or_else(|| Halt::Bug(format!("no transition {transition}")))?;
-        let known = self.ledger.known_of(facts);
-        let steps = (row.steps)(&self.context(&known));
-        for step in &steps {
-            let now = step.planned(&self.engine.pair);
-            let as_then = self.ledger.read(|v| v.state.steps.get(&step.id).is_some_and(|s| s.planned == now));
-            if !as_then {
-                return Err(Halt::Refused(format!(
-                    "step {} would not be what was planned: the configuration or the program differs from the run's; \
-                     give hamn the run's own (hamn journal show {} --full)",
-                    step.id, self.run
-                )));
-            }
+        let plan = self.ledger.as_then(facts, |known| self.plan_on(row, &self.context(known)));
+        let as_then = |v: &View, now: &PlannedStep| v.state.steps.get(&now.id).is_some_and(|s| s.planned == *now);
+        if let Some(step) = self.ledger.read(|v| plan.planned.iter().find(|now| !as_then(v, now))) {
+            return Err(Halt::Refused(format!(
+                "step {} would not be what was planned: the configuration or the program differs from the run's; \
+                 give hamn the run's own (hamn journal show {} --full)",
+                step.id, self.run
+            )));
         }
-        Ok(self.remember(transition, facts, steps))
+        Ok(self.remember(transition, facts, plan))
     }
 
-    fn remember(&self, transition: &str, facts: usize, steps: Vec<Step>) -> Arc<Vec<Step>> {
-        let steps = Arc::new(steps);
-        self.plans().insert((transition.to_owned(), facts), steps.clone());
-        steps
+    fn remember(&self, transition: &str, facts: usize, plan: Arc<Plan>) -> Arc<Plan> {
+        self.planned().insert((transition.to_owned(), facts), plan.clone());
+        plan
     }
 
-    fn plans(&self) -> MutexGuard<'_, Plans> {
-        self.plans.lock().expect("no panic holds this lock")
+    fn planned(&self) -> MutexGuard<'_, Planned> {
+        self.planned.lock().expect("no panic holds this lock")
     }
 
     /// Stage after stage; steps of one stage side by side. All of a stage end before the first failure is carried up.

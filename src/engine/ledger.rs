@@ -1,9 +1,8 @@
 //! The one hand that writes the journal: check legality, make durable, tell.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use journal_schema::{Payload, Record, RunId, RunState, Seq};
-use tokio::sync::Mutex;
 use workflows::Known;
 
 use crate::journal::Store;
@@ -15,8 +14,16 @@ pub(super) struct Ledger {
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
     /// The order of writing.
-    turn: Mutex<()>,
+    turn: tokio::sync::Mutex<()>,
     view: RwLock<View>,
+    then: Mutex<Then>,
+}
+
+/// What was known when there were so many facts.
+#[derive(Default)]
+struct Then {
+    facts: usize,
+    known: Known,
 }
 
 /// What the journal says so far.
@@ -50,7 +57,14 @@ impl Ledger {
     ) -> Self {
         let mut known = Known::default();
         state.evidence.iter().for_each(|(_, fact)| known.learn(fact));
-        Self { store, clock, observer, turn: Mutex::default(), view: RwLock::new(View { state, known }) }
+        Self {
+            store,
+            clock,
+            observer,
+            turn: tokio::sync::Mutex::default(),
+            view: RwLock::new(View { state, known }),
+            then: Mutex::default(),
+        }
     }
 
     /// Writes a record. An illegal one is refused before it is written; when this returns `Ok` it is durable.
@@ -69,7 +83,7 @@ impl Ledger {
         };
         self.store.commit(&record).await.map_err(Halt::Journal)?;
         let seq = record.seq;
-        self.observer.event(&Event::Committed { record: Box::new(record) });
+        self.tell(|| Event::Committed { record: Box::new(record) });
         Ok(seq)
     }
 
@@ -78,17 +92,23 @@ impl Ledger {
         look(&self.view.read().expect("no panic holds this lock"))
     }
 
-    /// What was known when there were so many facts: a transition is planned again from exactly that.
-    pub(super) fn known_of(&self, facts: usize) -> Known {
-        self.read(|view| {
-            let mut known = Known::default();
-            view.state.evidence[..facts].iter().for_each(|(_, fact)| known.learn(fact));
-            known
-        })
+    /// Looks at what was known when there were so many facts: a transition is planned again from exactly that.
+    pub(super) fn as_then<T>(&self, facts: usize, look: impl FnOnce(&Known) -> T) -> T {
+        let mut then = self.then.lock().expect("no panic holds this lock");
+        // Transitions are asked for in the order in which they were taken: each knows what the one before knew, and more.
+        if then.facts > facts {
+            *then = Then::default();
+        }
+        let more = then.facts..facts;
+        self.read(|view| view.state.evidence[more].iter().for_each(|(_, fact)| then.known.learn(fact)));
+        then.facts = facts;
+        look(&then.known)
     }
 
-    pub(super) fn tell(&self, event: &Event) {
-        self.observer.event(event);
+    pub(super) fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.observer.listens() {
+            self.observer.event(&event());
+        }
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {

@@ -63,22 +63,22 @@ impl Drive<'_> {
             return Ok(Went::Holds);
         }
         let began = self.ledger.clock().now();
-        let (transition, to) = self.ledger.read(|v| {
-            let row = v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.row.to.clone()));
-            row.unwrap_or_default()
-        });
-        self.ledger.tell(&Event::StepStarted {
-            step: step.id.clone(),
-            title: step.title.clone(),
-            place: step.place.name(&self.engine.pair).to_owned(),
-            transition,
-            k: all.iter().position(|s| s.id == step.id).map_or(1, |k| k as u32 + 1),
-            n: all.len() as u32,
-            left: self.left(&to),
-            at: began,
+        self.ledger.tell(|| {
+            let row = self.ledger.read(|v| v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.row.to.clone())));
+            let (transition, to) = row.unwrap_or_default();
+            Event::StepStarted {
+                step: step.id.clone(),
+                title: step.title.clone(),
+                place: step.place.name(&self.engine.pair).to_owned(),
+                transition,
+                k: all.iter().position(|s| s.id == step.id).map_or(1, |k| k as u32 + 1),
+                n: all.len() as u32,
+                left: self.left(&to),
+                at: began,
+            }
         });
         let tried = self.live(step).await?;
-        self.ledger.tell(&Event::StepEnded {
+        self.ledger.tell(|| Event::StepEnded {
             step: step.id.clone(),
             verdict: tried.judgement.verdict,
             why: tried.judgement.why.clone(),
@@ -152,7 +152,7 @@ impl Drive<'_> {
 
     /// An observation step.
     async fn look_at(&self, step: &Step) -> Result<Tried, Halt> {
-        let tried = match self.observe(step, &step.probe).await {
+        let mut tried = match self.observe(step, &step.probe).await {
             Ok(output) => Tried::judged((step.judge_probe)(&output), output),
             Err(Reached::Wrong(why)) => Tried::hopeless(why),
             Err(Reached::Silent(why)) => match &step.unreachable {
@@ -166,7 +166,7 @@ impl Drive<'_> {
             Err(_) => Tried::unknown("no answer"),
         };
         let attempt = self.next_attempt(step, Direction::Forward);
-        self.write_outcome(step, Direction::Forward, attempt, &tried).await?;
+        self.write_outcome(step, Direction::Forward, attempt, &mut tried).await?;
         Ok(tried)
     }
 
@@ -261,7 +261,7 @@ impl Drive<'_> {
             tried.judgement.verdict = Verdict::Failed;
             tried.judgement.why = format!("not known to hold: {}", tried.judgement.why);
         }
-        self.write_outcome(step, Direction::Forward, attempt, &tried).await?;
+        self.write_outcome(step, Direction::Forward, attempt, &mut tried).await?;
         Ok(tried)
     }
 
@@ -305,9 +305,9 @@ impl Drive<'_> {
                 ("stop".into(), "I cannot tell now: stop the run here".into()),
             ],
         };
-        self.ledger.tell(&Event::Question(question.clone()));
+        self.ledger.tell(|| Event::Question(question.clone()));
         let answer = self.engine.asker.ask(question.clone()).await;
-        self.ledger.tell(&Event::Answered { question: question.id.clone(), answer: answer.word.clone() });
+        self.ledger.tell(|| Event::Answered { question: question.id.clone(), answer: answer.word.clone() });
         let by = answer.operator.name.clone();
         self.decided(&question, &answer.word, answer.operator, &answer.why).await?;
         Ok(match answer.word.as_str() {
@@ -345,18 +345,20 @@ impl Drive<'_> {
         self.ledger.read(|v| v.state.steps.get(&step.id).map_or(Attempt(1), |s| s.next_attempt(way)))
     }
 
+    /// The evidence goes into the record and is not in `tried` any more.
     pub(super) async fn write_outcome(
         &self,
         step: &Step,
         direction: Direction,
         attempt: Attempt,
-        tried: &Tried,
+        tried: &mut Tried,
     ) -> Result<(), Halt> {
         let (exit, output, tail) = match &tried.output {
             Some(output) => (last_exit(output), digest(output), output.tail(TAIL)),
             None => (None, Digest::default(), String::new()),
         };
-        let Judgement { verdict, evidence, why } = tried.judgement.clone();
+        let Judgement { verdict, evidence, why } = &mut tried.judgement;
+        let (verdict, evidence, why) = (*verdict, std::mem::take(evidence), why.clone());
         let step = step.id.clone();
         let outcome = Payload::Outcome { step, direction, attempt, verdict, exit, evidence, why, output, tail };
         self.ledger.write(outcome).await?;
@@ -425,13 +427,8 @@ fn last_exit(output: &Output) -> Option<i32> {
 }
 
 fn digest(output: &Output) -> Digest {
-    let mut bytes = Vec::new();
-    for r in &output.results {
-        bytes.extend_from_slice(&r.exit.unwrap_or(i32::MIN).to_le_bytes());
-        bytes.extend_from_slice(r.stdout.as_bytes());
-        bytes.push(0);
-        bytes.extend_from_slice(r.stderr.as_bytes());
-        bytes.push(0);
-    }
-    Digest::of(&bytes)
+    const END: &[u8] = &[0];
+    let exits: Vec<[u8; 4]> = output.results.iter().map(|r| r.exit.unwrap_or(i32::MIN).to_le_bytes()).collect();
+    let parts = output.results.iter().zip(&exits);
+    Digest::of_parts(parts.flat_map(|(r, exit)| [exit, r.stdout.as_bytes(), END, r.stderr.as_bytes(), END]))
 }

@@ -14,6 +14,7 @@ mod halt;
 mod ledger;
 mod life;
 mod look;
+mod plans;
 mod reach;
 mod settle;
 
@@ -27,7 +28,7 @@ use std::{
 };
 
 use journal_schema::{Digest, Direction, Operator, Payload, Refs, RunId, RunState};
-use workflows::{Request, Step, Workflow, model::Pair};
+use workflows::{Request, Workflow, model::Pair};
 
 use crate::{
     journal::{Store, StoreError},
@@ -37,6 +38,8 @@ pub use event::{Answer, Asker, Clock, Ending, Event, Observer, Question, SystemC
 use halt::Halt;
 use ledger::Ledger;
 pub use look::{Look, Seen, look};
+use plans::Plan;
+pub use plans::Plans;
 
 /// Asks the engine to stop between steps. Cloned freely; there is no way back.
 #[derive(Debug, Clone, Default)]
@@ -113,6 +116,8 @@ pub struct Engine {
     pub patience: Patience,
     /// Stops the run between steps.
     pub stop: Stop,
+    /// What was planned before.
+    pub plans: Plans,
 }
 
 impl Engine {
@@ -132,7 +137,7 @@ impl Engine {
             Ledger::begin(self.store.clone(), self.clock.clone(), self.observer.clone(), start.run, started).await;
         let ledger = match begun {
             Ok(ledger) => ledger,
-            Err(halt) => return self.end(None, halt.ending(false)),
+            Err(halt) => return self.end(halt.ending(false)),
         };
         let drive = Drive {
             engine: self,
@@ -140,7 +145,7 @@ impl Engine {
             request: start.request,
             run: start.run,
             shaken: AtomicBool::new(false),
-            plans: Mutex::default(),
+            planned: Mutex::default(),
         };
         let result = async {
             for decision in start.decisions {
@@ -157,7 +162,7 @@ impl Engine {
     pub async fn resume(&self, run: RunId, operator: Operator) -> Ending {
         match self.fold(run).await {
             Ok(state) => self.resume_from(state, operator).await,
-            Err(halt) => self.end(None, halt.ending(false)),
+            Err(halt) => self.end(halt.ending(false)),
         }
     }
 
@@ -165,7 +170,7 @@ impl Engine {
     pub async fn resume_from(&self, state: RunState, operator: Operator) -> Ending {
         let drive = match self.take_up(state) {
             Ok(drive) => drive,
-            Err(halt) => return self.end(None, halt.ending(false)),
+            Err(halt) => return self.end(halt.ending(false)),
         };
         let way = drive.ledger.read(|v| match v.state.rolling_back {
             Some(_) => Direction::Undo,
@@ -190,7 +195,7 @@ impl Engine {
     pub async fn rollback(&self, run: RunId, operator: Operator, reason: &str) -> Ending {
         match self.fold(run).await {
             Ok(state) => self.rollback_from(state, operator, reason).await,
-            Err(halt) => self.end(None, halt.ending(false)),
+            Err(halt) => self.end(halt.ending(false)),
         }
     }
 
@@ -198,7 +203,7 @@ impl Engine {
     pub async fn rollback_from(&self, state: RunState, operator: Operator, reason: &str) -> Ending {
         let drive = match self.take_up(state) {
             Ok(drive) => drive,
-            Err(halt) => return self.end(None, halt.ending(false)),
+            Err(halt) => return self.end(halt.ending(false)),
         };
         let result = async {
             let (pivot, already) =
@@ -243,19 +248,16 @@ impl Engine {
         }
         let request = serde_json::from_str(&request)
             .map_err(|e| Halt::Refused(format!("the request of run {run} cannot be read: {e}")))?;
-        Ok(Drive { engine: self, ledger, request, run, shaken: AtomicBool::new(false), plans: Mutex::default() })
+        Ok(Drive { engine: self, ledger, request, run, shaken: AtomicBool::new(false), planned: Mutex::default() })
     }
 
     fn refs(&self, plan: Digest) -> Refs {
         Refs { hamn_version: env!("CARGO_PKG_VERSION").to_owned(), table: self.workflow.digest(), plan }
     }
 
-    fn end(&self, ledger: Option<&Ledger>, ending: Ending) -> Ending {
+    fn end(&self, ending: Ending) -> Ending {
         let event = Event::Ended(ending);
-        match ledger {
-            Some(ledger) => ledger.tell(&event),
-            None => self.observer.event(&event),
-        }
+        self.observer.event(&event);
         let Event::Ended(ending) = event else { unreachable!("made above") };
         ending
     }
@@ -269,12 +271,12 @@ struct Drive<'a> {
     run: RunId,
     /// A place stopped answering in the middle of something: it may have rebooted.
     shaken: AtomicBool,
-    /// Steps of transitions planned before: planning is pure.
-    plans: Mutex<Plans>,
+    /// Plans found to be those of the journal.
+    planned: Mutex<Planned>,
 }
 
 /// By transition and number of facts.
-type Plans = BTreeMap<(String, usize), Arc<Vec<Step>>>;
+type Planned = BTreeMap<(String, usize), Arc<Plan>>;
 
 impl Drive<'_> {
     async fn resumed(&self, operator: &Operator, way: Direction) -> Result<(), Halt> {
@@ -303,6 +305,6 @@ impl Drive<'_> {
             },
             None => ending,
         };
-        self.engine.end(Some(&self.ledger), ending)
+        self.engine.end(ending)
     }
 }

@@ -41,7 +41,7 @@ impl Backoff<'_> {
         if waited >= self.patience || drive.engine.stop.asked() {
             return false;
         }
-        drive.ledger.tell(&Event::Waiting {
+        drive.ledger.tell(|| Event::Waiting {
             step: step.to_owned(),
             place: place.name(&drive.engine.pair).to_owned(),
             why: why.to_owned(),
@@ -141,7 +141,7 @@ impl Drive<'_> {
                 done = &mut work => return done,
                 line = self.engine.remote.peek(step.place, token) => {
                     if let Ok(line) = line && !line.is_empty() {
-                        self.ledger.tell(&Event::LastLine { step: step.id.clone(), line });
+                        self.ledger.tell(|| Event::LastLine { step: step.id.clone(), line });
                     }
                 }
             }

@@ -8,7 +8,7 @@ use std::{
 use journal_schema::{Direction, Mode, Payload, StepStatus, Verdict};
 use workflows::{Place, Step};
 
-use super::{Drive, halt::Halt, life::Went};
+use super::{Drive, halt::Halt, life::Went, plans::Plan};
 
 /// Longest look that is quick, seconds.
 const QUICK_S: u32 = 20;
@@ -17,7 +17,7 @@ impl Drive<'_> {
     /// Steps of transitions that were taken already and were being done again when the runner died. Those of the open
     /// transition are settled when their turn comes.
     pub(super) async fn settle_all(&self) -> Result<(), Halt> {
-        for step in self.plans_taken()?.iter().flat_map(|plan| plan.iter()) {
+        for step in self.plans_taken()?.iter().flat_map(|plan| plan.steps.iter()) {
             if self.unsettled(step, Direction::Forward).is_some() {
                 self.do_again(step).await?;
             }
@@ -32,8 +32,8 @@ impl Drive<'_> {
         let mut lost: Vec<(Place, String)> = Vec::new();
         let mut again = Vec::new();
         let plans = self.plans_begun()?;
-        for (n, step) in plans.iter().flat_map(|plan| plan.iter()).enumerate() {
-            if self.ended(step, plans.iter().flat_map(|plan| plan.iter()).skip(n + 1)) {
+        for (n, step) in plans.iter().flat_map(|plan| plan.steps.iter()).enumerate() {
+            if self.ended(step, plans.iter().flat_map(|plan| plan.steps.iter()).skip(n + 1)) {
                 continue;
             }
             if !self.holds(step) {
@@ -88,12 +88,12 @@ impl Drive<'_> {
     /// seconds. Then trying again would only cost another time limit; what is gone must be put back first.
     pub(super) async fn ground_is_gone(&self, step: &Step) -> Result<bool, Halt> {
         let plans = self.plans_begun()?;
-        for (n, other) in plans.iter().flat_map(|plan| plan.iter()).enumerate() {
+        for (n, other) in plans.iter().flat_map(|plan| plan.steps.iter()).enumerate() {
             let quick = !other.probe.is_empty() && workflows::steps::seconds(&other.probe) <= QUICK_S;
             if !(quick && other.volatile && other.place == step.place && other.id != step.id && self.holds(other)) {
                 continue;
             }
-            if self.ended(other, plans.iter().flat_map(|plan| plan.iter()).skip(n + 1)) {
+            if self.ended(other, plans.iter().flat_map(|plan| plan.steps.iter()).skip(n + 1)) {
                 continue;
             }
             let limit = Duration::from_secs(other.timeout_s.into());
@@ -139,7 +139,7 @@ impl Drive<'_> {
 
     /// Before a rollback: what may be under way is revoked or waited for, so that nothing starts behind the rollback's back.
     pub(super) async fn settle_for_rollback(&self) -> Result<(), Halt> {
-        for step in self.plans_begun()?.iter().flat_map(|plan| plan.iter()) {
+        for step in self.plans_begun()?.iter().flat_map(|plan| plan.steps.iter()) {
             let Some((attempt, token, at)) = self.unsettled(step, Direction::Forward) else { continue };
             if at == self.engine.remote.at(step.place) {
                 let reached = self.revoke(step, &token).await;
@@ -152,14 +152,14 @@ impl Drive<'_> {
     }
 
     /// The steps of each transition taken, as they were planned.
-    fn plans_taken(&self) -> Result<Vec<Arc<Vec<Step>>>, Halt> {
+    fn plans_taken(&self) -> Result<Vec<Arc<Plan>>, Halt> {
         let taken: Vec<_> =
             self.ledger.read(|v| v.state.taken.iter().map(|t| (t.row.transition.clone(), t.facts)).collect());
         taken.iter().map(|(transition, facts)| self.plan_as_then(transition, *facts)).collect()
     }
 
     /// [`Drive::plans_taken`], and the steps of the open transition behind them.
-    fn plans_begun(&self) -> Result<Vec<Arc<Vec<Step>>>, Halt> {
+    fn plans_begun(&self) -> Result<Vec<Arc<Plan>>, Halt> {
         let mut plans = self.plans_taken()?;
         let open = self.ledger.read(|v| v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.facts)));
         if let Some((transition, facts)) = open {

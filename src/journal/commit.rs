@@ -1,11 +1,14 @@
-//! Making records durable: one thread for each copy, so that their syncs overlap.
+//! Making records durable: both copies are written, then both are synced, side by side.
 //!
-//! A commit ends when every copy has the record. Commits that wait together share a sync. Whoever drops the future of a
+//! Written before either is synced, because a file system that keeps a log of its own then makes both durable with one entry of
+//! that. A commit ends when every copy has the record. Commits that wait together share a sync. Whoever drops the future of a
 //! commit loses the answer, never the record's place in the order.
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     panic::{self, AssertUnwindSafe},
+    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, Sender, channel},
@@ -20,36 +23,40 @@ use super::{StoreError, first::First, ledger::digest_of, mirror::Mirror, recover
 
 /// A copy of the journal that frames are written to.
 pub(super) trait Copy: Send + 'static {
-    /// Makes the frames durable.
+    /// Hands the frames to the system, so that a sync of [`Copy::file`] makes them durable.
     fn write(&mut self, jobs: &[Job]) -> Result<(), StoreError>;
+
+    /// The file to sync, and its name.
+    fn file(&self) -> Result<(File, PathBuf), StoreError>;
 }
 
 impl Copy for Mirror {
     fn write(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
-        self.append(jobs.iter().map(|j| &j.frame[..]))
+        self.write(jobs.iter().map(|j| &j.frame[..]))
+    }
+
+    fn file(&self) -> Result<(File, PathBuf), StoreError> {
+        self.handle()
     }
 }
 
 impl Copy for Arc<First> {
     fn write(&mut self, jobs: &[Job]) -> Result<(), StoreError> {
-        self.insert(jobs.iter().map(|j| (j.run, j.seq, &j.frame[..])))
+        First::write(self, jobs.iter().map(|j| (j.run, j.seq, &j.frame[..])))
+    }
+
+    fn file(&self) -> Result<(File, PathBuf), StoreError> {
+        self.handle()
     }
 }
 
-/// A record on its way into one copy.
-#[derive(Clone)]
+/// A record on its way into the copies.
 pub(super) struct Job {
     run: RunId,
     seq: Seq,
-    frame: Arc<[u8]>,
+    frame: Vec<u8>,
     place: (u64, u32),
-    pending: Arc<Mutex<Pending>>,
-}
-
-/// What is still to come of a commit.
-struct Pending {
-    copies: usize,
-    answer: Option<oneshot::Sender<Result<(), StoreError>>>,
+    answer: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// What all threads share.
@@ -64,27 +71,23 @@ pub(super) struct Shared {
 /// Takes records in, in order, and answers when they are durable.
 pub(super) struct Committer {
     shared: Arc<Mutex<Shared>>,
-    lanes: Vec<Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Committer {
-    /// Starts a thread for each copy. `mirror_end`: where the mirror's next frame goes.
-    pub(super) fn new(copies: Vec<Box<dyn Copy>>, runs: BTreeMap<RunId, RunIndex>, mirror_end: u64) -> Self {
+    /// Starts a thread that writes, and one for the sync of each copy but one. `mirror_end`: where the mirror's next frame goes.
+    pub(super) fn new(
+        copies: Vec<Box<dyn Copy>>,
+        runs: BTreeMap<RunId, RunIndex>,
+        mirror_end: u64,
+    ) -> Result<Self, StoreError> {
         let shared = Arc::new(Mutex::new(Shared { runs, taken: BTreeMap::new(), mirror_end, poison: None }));
-        let (lanes, threads) = copies
-            .into_iter()
-            .map(|copy| {
-                let (lane, jobs) = channel();
-                let shared = Arc::clone(&shared);
-                let thread = thread::Builder::new()
-                    .name("journal-commit".to_owned())
-                    .spawn(move || write_all(copy, &jobs, &shared))
-                    .expect("the journal needs two threads");
-                (lane, thread)
-            })
-            .unzip();
-        Self { shared, lanes, threads }
+        let files = copies.iter().map(|copy| copy.file()).collect::<Result<Vec<_>, _>>()?;
+        let (sender, jobs) = channel();
+        let seen = Arc::clone(&shared);
+        let thread = spawn(move || write_all(copies, &Sync::new(files), &jobs, &seen));
+        Ok(Self { shared, jobs: Some(sender), thread: Some(thread) })
     }
 
     /// What is durable.
@@ -94,10 +97,9 @@ impl Committer {
 
     /// Makes a record durable in every copy.
     pub(super) async fn commit(&self, record: &Record) -> Result<(), StoreError> {
-        let frame: Arc<[u8]> = record
+        let frame = record
             .encode()
-            .map_err(|e| StoreError::Damaged { detail: format!("run {}, record {}: {e}", record.run, record.seq) })?
-            .into();
+            .map_err(|e| StoreError::Damaged { detail: format!("run {}, record {}: {e}", record.run, record.seq) })?;
         let answer = self.take_in(record, frame)?;
         answer.await.unwrap_or_else(|_| Err(self.shared().poisoned("a thread of the journal is gone")))
     }
@@ -105,7 +107,7 @@ impl Committer {
     fn take_in(
         &self,
         record: &Record,
-        frame: Arc<[u8]>,
+        frame: Vec<u8>,
     ) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
         let mut shared = self.shared();
         if shared.poison.is_some() {
@@ -117,13 +119,10 @@ impl Committer {
         shared.mirror_end += u64::from(len);
         shared.taken.insert(record.run, (record.seq, digest_of(&frame)));
         let (answer, receiver) = oneshot::channel();
-        let pending = Arc::new(Mutex::new(Pending { copies: self.lanes.len(), answer: Some(answer) }));
-        let job = Job { run: record.run, seq: record.seq, frame, place, pending };
-        // Under the lock, so that every copy sees the same order.
-        for lane in &self.lanes {
-            if lane.send(job.clone()).is_err() {
-                return Err(shared.poisoned("a thread of the journal is gone"));
-            }
+        let job = Job { run: record.run, seq: record.seq, frame, place, answer };
+        // Under the lock, so that the records come in their order.
+        if self.jobs.as_ref().is_none_or(|jobs| jobs.send(job).is_err()) {
+            return Err(shared.poisoned("a thread of the journal is gone"));
         }
         Ok(receiver)
     }
@@ -131,8 +130,8 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        self.lanes.clear();
-        for thread in self.threads.drain(..) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
@@ -167,56 +166,95 @@ impl Shared {
     }
 }
 
-/// One copy's thread.
-fn write_all(mut copy: Box<dyn Copy>, jobs: &Receiver<Job>, shared: &Mutex<Shared>) {
+/// The thread that writes.
+fn write_all(mut copies: Vec<Box<dyn Copy>>, sync: &Sync, jobs: &Receiver<Job>, shared: &Mutex<Shared>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = vec![first];
         batch.extend(jobs.try_iter());
-        if lock(shared).poison.is_some() {
-            for job in &batch {
-                job.end(shared, Err(lock(shared).poisoned("")));
+        let mut write = || {
+            if lock(shared).poison.is_some() {
+                return Err(lock(shared).poisoned(""));
             }
-            continue;
-        }
-        let written = panic::catch_unwind(AssertUnwindSafe(|| copy.write(&batch))).unwrap_or_else(|_| {
+            copies.iter_mut().try_for_each(|copy| copy.write(&batch))?;
+            sync.all()
+        };
+        let written = panic::catch_unwind(AssertUnwindSafe(&mut write)).unwrap_or_else(|_| {
             Err(StoreError::Damaged { detail: "panic while writing; the record may be in one copy".to_owned() })
         });
-        match written {
-            Ok(()) => batch.iter().for_each(|job| job.end(shared, Ok(()))),
-            Err(error) => {
-                let earlier = lock(shared).poison.get_or_insert_with(|| error.to_string()).clone();
-                let mut error = Some(error);
-                for job in &batch {
-                    let poisoned = || StoreError::Poisoned { earlier: earlier.clone() };
-                    job.end(shared, Err(error.take().unwrap_or_else(poisoned)));
+        let mut error = written.err();
+        let earlier = error.as_ref().map(|e| lock(shared).poison.get_or_insert_with(|| e.to_string()).clone());
+        for job in batch {
+            let result = match &earlier {
+                None => {
+                    let mut shared = lock(shared);
+                    let index = shared.runs.entry(job.run).or_default();
+                    index.places.push(job.place);
+                    index.head = digest_of(&job.frame);
+                    Ok(())
                 }
-            }
+                Some(earlier) => Err(error.take().unwrap_or_else(|| StoreError::Poisoned { earlier: earlier.clone() })),
+            };
+            let _ = job.answer.send(result);
         }
     }
 }
 
-impl Job {
-    /// One copy is done with this record. The first error is the answer; success needs all copies.
-    fn end(&self, shared: &Mutex<Shared>, result: Result<(), StoreError>) {
-        let mut pending = lock(&self.pending);
-        pending.copies -= 1;
-        let answer = match result {
-            Ok(()) if pending.copies > 0 => return,
-            // A copy failed before: it was answered.
-            Ok(()) if pending.answer.is_none() => return,
-            Ok(()) => {
-                let mut shared = lock(shared);
-                let index = shared.runs.entry(self.run).or_default();
-                index.places.push(self.place);
-                index.head = digest_of(&self.frame);
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
-        if let Some(sender) = pending.answer.take() {
-            let _ = sender.send(answer);
+/// Syncs all copies: one here, each other in a thread of its own.
+struct Sync {
+    here: Option<(File, PathBuf)>,
+    there: Vec<Beside>,
+}
+
+/// A thread that syncs a file when it is asked to.
+struct Beside {
+    ask: Option<Sender<()>>,
+    answers: Receiver<Result<(), StoreError>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sync {
+    fn new(mut files: Vec<(File, PathBuf)>) -> Self {
+        let here = files.pop();
+        Self { here, there: files.into_iter().map(Beside::new).collect() }
+    }
+
+    /// Ends when every sync has ended, also after an error.
+    fn all(&self) -> Result<(), StoreError> {
+        let gone = || StoreError::Poisoned { earlier: "a thread of the journal is gone".to_owned() };
+        for beside in &self.there {
+            beside.ask.as_ref().and_then(|ask| ask.send(()).ok()).ok_or_else(gone)?;
+        }
+        let here = self.here.iter().try_for_each(sync);
+        let there = self.there.iter().map(|beside| beside.answers.recv().unwrap_or_else(|_| Err(gone())));
+        there.fold(here, Result::and)
+    }
+}
+
+impl Beside {
+    fn new(file: (File, PathBuf)) -> Self {
+        let (ask, asked) = channel();
+        let (answer, answers) = channel();
+        let thread = spawn(move || asked.iter().for_each(|()| drop(answer.send(sync(&file)))));
+        Self { ask: Some(ask), answers, thread: Some(thread) }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.ask = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
+}
+
+fn sync((file, path): &(File, PathBuf)) -> Result<(), StoreError> {
+    file.sync_data().map_err(|e| StoreError::io("synced", path, &e))
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let thread = thread::Builder::new().name("journal-commit".to_owned());
+    thread.spawn(work).expect("the journal needs threads")
 }
 
 /// A panic elsewhere does not make what it left unreadable: the poison says whether to go on.

@@ -108,7 +108,7 @@ impl Disk {
         let end = opened.mirror.len();
         let mut copies: Vec<Box<dyn Copy>> = vec![Box::new(opened.mirror)];
         copies.extend(first.clone().map(|f| Box::new(f) as Box<dyn Copy>));
-        let committer = Committer::new(copies, opened.runs, end);
+        let committer = Committer::new(copies, opened.runs, end)?;
         Ok(Self { committer, reader, first, repairs: opened.repairs, dir: dir.clone(), _lock: lock })
     }
 

@@ -75,11 +75,23 @@ impl First {
         &self,
         frames: impl IntoIterator<Item = (RunId, Seq, &'a [u8])>,
     ) -> Result<(), StoreError> {
+        self.write(frames)?;
+        self.data.sync_data().map_err(|e| StoreError::io("synced", &self.dir, &e))
+    }
+
+    /// Writes frames that are durable with the next sync of [`First::handle`].
+    pub(super) fn write<'a>(&self, frames: impl IntoIterator<Item = (RunId, Seq, &'a [u8])>) -> Result<(), StoreError> {
         for (run, seq, bytes) in frames {
             self.db.insert(key(run, seq), bytes).map_err(|e| StoreError::sled("written", &self.dir, &e))?;
         }
         self.db.flush().map_err(|e| StoreError::sled("written", &self.dir, &e))?;
-        self.data.sync_data().map_err(|e| StoreError::io("synced", &self.dir, &e))
+        Ok(())
+    }
+
+    /// A handle of its own to sync the data file by, and the name to call it.
+    pub(super) fn handle(&self) -> Result<(File, PathBuf), StoreError> {
+        let data = self.data.try_clone().map_err(|e| StoreError::io("opened", &self.dir, &e))?;
+        Ok((data, self.dir.clone()))
     }
 
     /// One frame.

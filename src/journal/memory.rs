@@ -41,6 +41,11 @@ impl MemoryStore {
         self.records().is_empty()
     }
 
+    /// Looks at the records of a run; at none if there is no such run.
+    pub fn look<T>(&self, run: RunId, look: impl FnOnce(&[Record]) -> T) -> T {
+        look(self.records().get(&run).map(Vec::as_slice).unwrap_or_default())
+    }
+
     fn records(&self) -> MutexGuard<'_, BTreeMap<RunId, Vec<Record>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read},
     ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -56,16 +56,23 @@ impl Mirror {
         File::open(&self.path).map(Arc::new).map_err(|e| StoreError::io("opened", &self.path, &e))
     }
 
+    /// A handle of its own to sync the file by, and its name.
+    pub(super) fn handle(&self) -> Result<(File, PathBuf), StoreError> {
+        let file = self.file.try_clone().map_err(|e| StoreError::io("opened", &self.path, &e))?;
+        Ok((file, self.path.clone()))
+    }
+
     /// Appends frames durably. After an error nothing is known about the file's end: whoever opens it next looks.
     pub(super) fn append<'a>(&mut self, frames: impl IntoIterator<Item = &'a [u8]>) -> Result<(), StoreError> {
-        let said = |doing| {
-            let path = self.path.clone();
-            move |e| StoreError::io(doing, &path, &e)
-        };
-        let bytes: Vec<u8> = frames.into_iter().flatten().copied().collect();
-        self.file.seek(SeekFrom::Start(self.len)).map_err(said("written"))?;
-        self.file.write_all(&bytes).map_err(said("written"))?;
-        self.file.sync_data().map_err(said("synced"))?;
+        self.write(frames)?;
+        self.file.sync_data().map_err(|e| StoreError::io("synced", &self.path, &e))
+    }
+
+    /// Appends frames that are durable with the next sync. Errors as of [`Mirror::append`].
+    pub(super) fn write<'a>(&mut self, frames: impl IntoIterator<Item = &'a [u8]>) -> Result<(), StoreError> {
+        let said = |e| StoreError::io("written", &self.path, &e);
+        let bytes = frames.into_iter().collect::<Vec<_>>().concat();
+        self.file.write_all_at(&bytes, self.len).map_err(said)?;
         self.len += bytes.len() as u64;
         Ok(())
     }

@@ -16,7 +16,10 @@ use std::{
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use journal_schema::{Token, UnixMillis};
-use lab::sim::World;
+use lab::{
+    db2::Version,
+    sim::{Old, World},
+};
 use serde::{Deserialize, Serialize};
 use workflows::{
     Output, Place, Script,
@@ -73,8 +76,17 @@ struct Inner {
 impl Rehearsal {
     /// A healthy pair, `client_every_ms` virtual milliseconds between two commits of its client.
     pub fn create(path: &Path, pair: &Pair, client_every_ms: u64) -> io::Result<()> {
+        Self::write(path, &(pair, client_every_ms, true))
+    }
+
+    /// A pair with DB2 9.7 before its set-up: a database on the first machine only, and no HADR.
+    pub fn create_unformed(path: &Path, pair: &Pair, client_every_ms: u64) -> io::Result<()> {
+        Self::write(path, &(pair, client_every_ms, false))
+    }
+
+    fn write(path: &Path, first: &(&Pair, u64, bool)) -> io::Result<()> {
         let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-        serde_json::to_writer(&mut file, &(pair, client_every_ms)).map_err(io::Error::from)?;
+        serde_json::to_writer(&mut file, first).map_err(io::Error::from)?;
         file.write_all(b"\n")
     }
 
@@ -86,8 +98,9 @@ impl Rehearsal {
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let mut lines = text[..whole].lines();
         let first = lines.next().ok_or(io::ErrorKind::UnexpectedEof)?;
-        let (pair, client_every_ms): (Pair, u64) = serde_json::from_str(first).map_err(bad)?;
-        let mut world = World::healthy(&pair);
+        let (pair, client_every_ms, formed): (Pair, u64, bool) = serde_json::from_str(first).map_err(bad)?;
+        let mut world =
+            if formed { World::healthy(&pair) } else { World::unformed(&pair, Version::V9_7, Old::Nothing) };
         world.client_every(client_every_ms);
         world.advance(PAST_MS);
         let scene = Arc::new(Mutex::new(Scene { world, jobs: Jobs::default() }));

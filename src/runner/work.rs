@@ -12,7 +12,7 @@ use workflows::{
 
 use super::{Control, Failed, Home, Hub, Rehearsal, Work, serve};
 use crate::{
-    engine::{Clock, Ending, Engine, Patience, Start, SystemClock},
+    engine::{Clock, Ending, Engine, Patience, Plans, Start, SystemClock},
     journal::{CopySink, GuardedStore, Holder, Replicated, StateDir, Store, TakenUp},
     remote::{Copies, Fleet, Here, Remote},
 };
@@ -255,6 +255,7 @@ pub async fn live(
         workflow: Arc::new(workflow),
         patience: Patience { unreachable: Duration::from_secs(parameters.patience_s.into()), ..Patience::default() },
         stop: control.stop.clone(),
+        plans: Plans::default(),
     };
     serve(home, control, Box::new(Drive { engine, parameters, store, state })).await
 }

@@ -14,6 +14,7 @@ use crate::{
         Came, Case, Reference, Seed, Wrong, journal_boundaries, random_of, random_script, remote_calls, rollbacks,
         rollbacks_interrupted, struck_at_any_tick,
     },
+    forming,
     stage::{Do, Script, Stage, story},
 };
 
@@ -117,7 +118,7 @@ fn others() -> Vec<Case> {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    failovers().into_iter().chain(others()).collect()
+    failovers().into_iter().chain(others()).chain(forming::cases()).collect()
 }
 
 /// Whole in a release build, of which every so many without optimisation; `HAMN_NTH` says otherwise.

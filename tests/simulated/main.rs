@@ -8,6 +8,7 @@
 mod bound;
 mod campaign;
 mod db2;
+mod forming;
 mod hadr;
 mod named;
 mod promises;

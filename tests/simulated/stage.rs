@@ -12,7 +12,7 @@ use std::{
 
 use async_trait::async_trait;
 use hamn::{
-    engine::{Answer, Asker, Ending, Engine, Event, Observer, Patience, Question, Start, Stop},
+    engine::{Answer, Asker, Ending, Engine, Event, Observer, Patience, Plans, Question, Start, Stop},
     journal::{MemoryStore, Store, StoreError},
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
@@ -102,6 +102,10 @@ impl Store for Paper {
 struct Deaf;
 impl Observer for Deaf {
     fn event(&self, _: &Event) {}
+
+    fn listens(&self) -> bool {
+        false
+    }
 }
 
 /// An operator who never guesses: stops the run, and counts.
@@ -145,6 +149,8 @@ pub(crate) struct Stage {
     intended: Arc<Mutex<BTreeSet<Token>>>,
     /// Called after every remote call.
     pub(crate) meddle: Arc<dyn Fn(&mut Scene) + Send + Sync>,
+    /// What other programs planned; none: every program plans by itself.
+    pub(crate) plans: Option<Plans>,
     pair: Arc<Pair>,
     workflow: Arc<Workflow>,
     target: NodeId,
@@ -171,6 +177,7 @@ impl Stage {
             asker: Arc::new(Careful::default()),
             intended: Arc::default(),
             meddle: Arc::new(|_| {}),
+            plans: None,
             pair,
             workflow,
             target,
@@ -226,6 +233,7 @@ impl Stage {
             workflow: self.workflow.clone(),
             patience: Patience::default(),
             stop: Stop::default(),
+            plans: self.plans.clone().unwrap_or_default(),
         };
         match what {
             Do::Start => poll_once(engine.start(Start {

@@ -1,6 +1,6 @@
 //! What is known of the world: the fold of all evidence of a run. What is not there is unknown.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use journal_schema::{Channel, DatabaseRole, Fact, Power, TakeoverForm, Tri};
 
@@ -9,52 +9,91 @@ use crate::model::{NodeId, Pair};
 /// The latest facts, by subject.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
-    facts: BTreeMap<(String, String), Fact>,
-    /// All scheduled jobs seen, latest state of each line.
-    jobs: BTreeMap<(String, String, String), Tri>,
+    /// In the order of their subjects. Shared with the clones that plans are remembered by.
+    facts: Vec<Arc<Fact>>,
+    /// All scheduled jobs seen, latest state of each line, in the order of their subjects.
+    jobs: Vec<Arc<Fact>>,
+}
+
+/// What a fact is about: node, kind, which of that kind.
+type Subject<'f> = (&'f str, &'static str, &'f str);
+
+fn subject(fact: &Fact) -> Subject<'_> {
+    match fact {
+        Fact::Answers { node, channel, .. } => (node, "answers", name(*channel)),
+        Fact::Identity { node, .. } => (node, "identity", ""),
+        Fact::ClockOffset { node, .. } => (node, "clock", ""),
+        Fact::PowerState { node, .. } => (node, "power", ""),
+        Fact::FenceIdentity { node, .. } => (node, "fence identity", ""),
+        Fact::Database { node, .. } => (node, "database", ""),
+        Fact::LogPosition { node, .. } => (node, "log", ""),
+        Fact::Streaming { node, .. } => (node, "streaming", ""),
+        Fact::HoldsAddress { node, address, .. } => (node, "address", address),
+        Fact::AddressProbe { node, address, .. } => (node, "probe", address),
+        Fact::Service { node, service, .. } => (node, "service", service),
+        Fact::ScheduledJob { node, line, .. } => (node, "job", line),
+        Fact::Epoch { node, .. } => (node, "epoch", ""),
+        Fact::ClusterNodes { node, .. } => (node, "cluster nodes", ""),
+        Fact::Attested { node, .. } => (node, "attested", ""),
+        Fact::LossBound { .. } => ("", "loss", ""),
+        Fact::Claimed { node, .. } => (node, "claimed", ""),
+        Fact::Note { node, key, .. } => (node, "note", key),
+        Fact::Hadr { node, .. } => (node, "hadr", ""),
+        Fact::Setting { node, name, .. } => (node, "setting", name),
+        Fact::Permitted { node, .. } => (node, "permitted", ""),
+        Fact::BackupImage { node, .. } => (node, "image", ""),
+        Fact::Deployment { node, .. } => (node, "deployment", ""),
+    }
+}
+
+fn name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Ssh => "ssh",
+        Channel::Arp => "arp",
+        Channel::Database => "database",
+        Channel::Bmc => "bmc",
+        Channel::Xcatd => "xcatd",
+    }
+}
+
+/// A scheduled job: node, holder, line, armed.
+fn job(fact: &Fact) -> (&str, &str, &str, Tri) {
+    match fact {
+        Fact::ScheduledJob { node, holder, line, armed } => (node, holder, line, *armed),
+        _ => unreachable!("only jobs are kept among the jobs"),
+    }
 }
 
 impl Known {
     /// Takes a fact in; it replaces an earlier one of the same subject.
     pub fn learn(&mut self, fact: &Fact) {
-        let (node, key) = match fact {
-            Fact::Answers { node, channel, .. } => (node, format!("answers {channel:?}")),
-            Fact::Identity { node, .. } => (node, "identity".into()),
-            Fact::ClockOffset { node, .. } => (node, "clock".into()),
-            Fact::PowerState { node, .. } => (node, "power".into()),
-            Fact::FenceIdentity { node, .. } => (node, "fence identity".into()),
-            Fact::Database { node, .. } => (node, "database".into()),
-            Fact::LogPosition { node, .. } => (node, "log".into()),
-            Fact::Streaming { node, .. } => (node, "streaming".into()),
-            Fact::HoldsAddress { node, address, .. } => (node, format!("address {address}")),
-            Fact::AddressProbe { node, address, .. } => (node, format!("probe {address}")),
-            Fact::Service { node, service, .. } => (node, format!("service {service}")),
-            Fact::ScheduledJob { node, holder, line, armed } => {
-                self.jobs.insert((node.clone(), holder.clone(), line.clone()), *armed);
-                return;
-            }
-            Fact::Epoch { node, .. } => (node, "epoch".into()),
-            Fact::ClusterNodes { node, .. } => (node, "cluster nodes".into()),
-            Fact::Attested { node, .. } => (node, "attested".into()),
-            Fact::LossBound { .. } => (&String::new(), "loss".into()),
-            Fact::Claimed { node, .. } => (node, "claimed".into()),
-            Fact::Note { node, key, .. } => (node, format!("note {key}")),
-            Fact::Hadr { node, .. } => (node, "hadr".into()),
-            Fact::Setting { node, name, .. } => (node, format!("setting {name}")),
-            Fact::Permitted { node, .. } => (node, "permitted".into()),
-            Fact::BackupImage { node, .. } => (node, "image".into()),
-            Fact::Deployment { node, .. } => (node, "deployment".into()),
-        };
-        self.facts.insert((node.clone(), key), fact.clone());
+        if let Fact::ScheduledJob { node, holder, line, .. } = fact {
+            let of = (node.as_str(), holder.as_str(), line.as_str());
+            let found = self.jobs.binary_search_by(|known| {
+                let (node, holder, line, _) = job(known);
+                (node, holder, line).cmp(&of)
+            });
+            return put(&mut self.jobs, found, fact);
+        }
+        let found = self.find(subject(fact));
+        put(&mut self.facts, found, fact);
     }
 
-    fn get(&self, node: &str, key: &str) -> Option<&Fact> {
-        self.facts.get(&(node.to_owned(), key.to_owned()))
+    fn find(&self, of: Subject<'_>) -> Result<usize, usize> {
+        self.facts.binary_search_by(|known| subject(known).cmp(&of))
+    }
+
+    fn get(&self, node: &str, kind: &'static str) -> Option<&Fact> {
+        self.which(node, kind, "")
+    }
+
+    fn which(&self, node: &str, kind: &'static str, which: &str) -> Option<&Fact> {
+        self.find((node, kind, which)).ok().map(|at| &*self.facts[at])
     }
 
     /// Whether `node` answers on `channel`.
     pub fn answers(&self, node: &str, channel: Channel) -> Tri {
-        match self.get(node, &format!("answers {channel:?}")) {
+        match self.which(node, "answers", name(channel)) {
             Some(Fact::Answers { answer, .. }) => *answer,
             _ => Tri::Unknown,
         }
@@ -112,7 +151,7 @@ impl Known {
 
     /// Whether a node holds an address.
     pub fn holds(&self, node: &str, address: &str) -> Tri {
-        match self.get(node, &format!("address {address}")) {
+        match self.which(node, "address", address) {
             Some(Fact::HoldsAddress { holds, .. }) => *holds,
             _ => Tri::Unknown,
         }
@@ -120,7 +159,7 @@ impl Known {
 
     /// Whether a service runs, and whether it starts at boot.
     pub fn service(&self, node: &str, service: &str) -> (Tri, Tri) {
-        match self.get(node, &format!("service {service}")) {
+        match self.which(node, "service", service) {
             Some(Fact::Service { running, at_boot, .. }) => (*running, *at_boot),
             _ => (Tri::Unknown, Tri::Unknown),
         }
@@ -137,8 +176,8 @@ impl Known {
     /// The highest epoch seen anywhere; 0 before the first promotion.
     pub fn highest_epoch(&self) -> u64 {
         self.facts
-            .values()
-            .filter_map(|f| if let Fact::Epoch { epoch, .. } = f { Some(*epoch) } else { None })
+            .iter()
+            .filter_map(|f| if let Fact::Epoch { epoch, .. } = &**f { Some(*epoch) } else { None })
             .max()
             .unwrap_or(0)
     }
@@ -161,7 +200,7 @@ impl Known {
 
     /// A note.
     pub fn note(&self, node: &str, key: &str) -> Option<&str> {
-        match self.get(node, &format!("note {key}")) {
+        match self.which(node, "note", key) {
             Some(Fact::Note { value, .. }) => Some(value),
             _ => None,
         }
@@ -174,7 +213,7 @@ impl Known {
 
     /// A setting of a node's database; `None`: not seen; empty: not set.
     pub fn setting(&self, node: &str, name: &str) -> Option<&str> {
-        match self.get(node, &format!("setting {name}")) {
+        match self.which(node, "setting", name) {
             Some(Fact::Setting { value, .. }) => Some(value),
             _ => None,
         }
@@ -207,13 +246,13 @@ impl Known {
     /// What was saved for deployment, as seen anywhere.
     pub fn deployments(&self) -> impl Iterator<Item = &str> {
         self.facts
-            .values()
-            .filter_map(|f| if let Fact::Deployment { text, .. } = f { Some(text.as_str()) } else { None })
+            .iter()
+            .filter_map(|f| if let Fact::Deployment { text, .. } = &**f { Some(text.as_str()) } else { None })
     }
 
     /// Scheduled jobs: node, holder, line, armed.
     pub fn jobs(&self) -> impl Iterator<Item = (&str, &str, &str, Tri)> {
-        self.jobs.iter().map(|((n, h, l), armed)| (n.as_str(), h.as_str(), l.as_str(), *armed))
+        self.jobs.iter().map(|fact| job(fact))
     }
 
     /// Loss bound: bytes, milliseconds.
@@ -226,7 +265,7 @@ impl Known {
 
     /// All latest facts in a fixed order.
     pub fn all(&self) -> impl Iterator<Item = &Fact> {
-        self.facts.values()
+        self.facts.iter().map(|fact| &**fact)
     }
 
     /// The node whose database is primary, by evidence; `None` when none or both are, or it is unknown.
@@ -237,5 +276,14 @@ impl Known {
             (Some(id), None) => Some(id),
             _ => None,
         }
+    }
+}
+
+/// Puts a fact where a search for its subject ended.
+fn put(facts: &mut Vec<Arc<Fact>>, found: Result<usize, usize>, fact: &Fact) {
+    match found {
+        Ok(at) if *facts[at] == *fact => {}
+        Ok(at) => facts[at] = Arc::new(fact.clone()),
+        Err(at) => facts.insert(at, Arc::new(fact.clone())),
     }
 }

@@ -10,7 +10,12 @@ use crate::{
 impl Script {
     /// One line an action, each with its end of line. Secrets are named by their file, as everywhere.
     pub fn listing(&self) -> String {
-        self.actions.iter().map(|(action, _)| line(action) + "\n").collect()
+        let mut text = String::new();
+        for (action, _) in &self.actions {
+            text.push_str(&line(action));
+            text.push('\n');
+        }
+        text
     }
 }
 

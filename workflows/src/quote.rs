@@ -15,18 +15,41 @@ fn plain(byte: u8) -> bool {
 
 /// `text` as one word of a POSIX shell: read back by the shell it is exactly `text`.
 pub fn quote(text: &str) -> Result<String, NulByte> {
+    let mut word = String::with_capacity(text.len() + 2);
+    push(&mut word, text)?;
+    Ok(word)
+}
+
+/// Appends `text` as one word.
+fn push(line: &mut String, text: &str) -> Result<(), NulByte> {
     if text.contains('\0') {
         return Err(NulByte);
     }
     if !text.is_empty() && text.bytes().all(plain) {
-        return Ok(text.to_owned());
+        line.push_str(text);
+        return Ok(());
     }
-    Ok(format!("'{}'", text.replace('\'', r"'\''")))
+    line.push('\'');
+    for (n, part) in text.split('\'').enumerate() {
+        if n > 0 {
+            line.push_str(r"'\''");
+        }
+        line.push_str(part);
+    }
+    line.push('\'');
+    Ok(())
 }
 
 /// Words one after the other, as a person would type them: for argument lists and for showing a command.
 pub fn words<S: AsRef<str>>(argv: &[S]) -> Result<String, NulByte> {
-    Ok(argv.iter().map(|word| quote(word.as_ref())).collect::<Result<Vec<_>, _>>()?.join(" "))
+    let mut line = String::new();
+    for (n, word) in argv.iter().enumerate() {
+        if n > 0 {
+            line.push(' ');
+        }
+        push(&mut line, word.as_ref())?;
+    }
+    Ok(line)
 }
 
 /// Shell text that prints exactly `text`, of any length: several `printf`, joined by `&&`. In pieces, because where `printf` is a

@@ -286,7 +286,11 @@ impl Output {
         let mut all = String::new();
         for r in &self.results {
             for part in [&r.stdout, &r.stderr] {
-                all.extend(part.chars().filter(|c| *c == '\n' || !c.is_control()));
+                if part.bytes().all(|b| b == b'\n' || b.is_ascii() && !b.is_ascii_control()) {
+                    all.push_str(part);
+                } else {
+                    all.extend(part.chars().filter(|c| *c == '\n' || !c.is_control()));
+                }
                 if !part.is_empty() && !part.ends_with('\n') {
                     all.push('\n');
                 }

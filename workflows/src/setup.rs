@@ -56,7 +56,7 @@ const TABLE: &[Row<Setup>] = &[
     row(S::StandbyStarted, "start primary", S::PrimaryStarted, Forward, Guard::ALWAYS, setup::start_primary),
     row(S::PrimaryStarted, "verify", S::Paired, Forward, Guard::ALWAYS, setup::verify),
     row(S::Paired, "start xcatd", S::Served, Forward, Guard::ALWAYS, setup::serve),
-    row(S::Served, "release", S::Done, Forward, Guard::ALWAYS, claim::release_both),
+    row(S::Served, "release", S::Done, Forward, Guard::ALWAYS, setup::release),
 ];
 
 /// The workflow.

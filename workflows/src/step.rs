@@ -223,11 +223,16 @@ impl Step {
             undo: self.undo.is_some(),
             volatile: self.volatile,
             optional: self.optional,
-            script: Digest::of(
-                &serde_json::to_vec(&(&self.script, &self.probe, self.undo.as_ref().map(|u| &u.script)))
-                    .expect("scripts are plain data"),
-            ),
+            script: self.scripts(),
         }
+    }
+
+    /// Digest of all that it may run.
+    fn scripts(&self) -> Digest {
+        let mut json = Vec::with_capacity(4096);
+        let all = (&self.script, &self.probe, self.undo.as_ref().map(|u| &u.script));
+        serde_json::to_writer(&mut json, &all).expect("scripts are plain data");
+        Digest::of(&json)
     }
 }
 

@@ -29,6 +29,8 @@ const PURPOSES: &[(&str, &str)] = &[
     ("helper", "the first of these that is installed"),
     ("inittab", "action of its line in /etc/inittab"),
     ("is-machine", "goes on only on the pinned machine"),
+    ("made-since", "the images that were written since the mark"),
+    ("mark", "marks this moment by a file"),
     ("network", "addresses, routes and name in short"),
     ("nim-objects", "all of that class, as lsnim -l shows each"),
     ("nim-takeover", "nim -o takeover of the alternate master"),

@@ -1,6 +1,7 @@
 //! Set-up of HADR: what is refused, what is judged, and that nothing is overwritten that is a primary's, or not known to be none.
 
 mod common;
+mod shells;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -210,15 +211,18 @@ fn t28_the_image_is_the_one_that_was_made() {
     let desk = informed();
     let backup = seed::backup(&desk.context(), NodeId::A, "seed.backup").remove(0);
     let message = "\nBackup successful. The timestamp for this backup image is : 20100805161232\n";
-    let machine = |stamp: workflows::ActionResult, time: &str| {
+    let machine = |stamp: workflows::ActionResult, made: &str| {
         Machine::default()
             .says("db2", group(&[("DB20000I", 0)]))
             .says("directory", ok(""))
+            .says("mark", ok(""))
             .says("db2-applications", ok("none\n"))
             .says("BACKUP DB", stamp)
-            .says("date", ok(time))
+            .says("made-since", ok(made))
     };
-    let seen = done(&backup, &machine(group(&[(message, 0)]), "20100805161232\n"));
+    let made = "XCATDB.0.xcatdb.NODE0000.CATN0000.20100805161232.001\n:end\n";
+    // Whatever hour it is for anybody else: the stamp is in the server's own time, and no clock is asked.
+    let seen = done(&backup, &machine(group(&[(message, 0)]), made));
     is(&seen, Verdict::Succeeded, "the image is 20100805161232");
     let image = Fact::BackupImage {
         node: "mn-a".into(),
@@ -226,20 +230,15 @@ fn t28_the_image_is_the_one_that_was_made() {
         directory: "/var/lib/db2/backup".into(),
     };
     assert_eq!(seen.evidence, [image]);
-    is(&done(&backup, &machine(group(&[(message, 0)]), "20100806161232\n")), Verdict::Failed, "it is another one");
-    is(
-        &done(
-            &backup,
-            &machine(
-                group(&[("DB20000I  The BACKUP DATABASE command completed successfully.", 0)]),
-                "20100805161232\n",
-            ),
-        ),
-        Verdict::Unknown,
-        "without the timestamp",
-    );
+    // What it names lay there before, or is nowhere.
+    let tomorrow = made.replace("0805", "0806");
+    is(&done(&backup, &machine(group(&[(message, 0)]), &tomorrow)), Verdict::Failed, "it is another one");
+    is(&done(&backup, &machine(group(&[(message, 0)]), ":end\n")), Verdict::Failed, "since it began: none");
+    is(&done(&backup, &machine(group(&[(message, 0)]), &made[..20])), Verdict::Unknown, "could not be seen");
+    let silent = group(&[("DB20000I  The BACKUP DATABASE command completed successfully.", 0)]);
+    is(&done(&backup, &machine(silent, made)), Verdict::Unknown, "without the timestamp");
     let used = group(&[("SQL1035N  The database is currently in use.  SQLSTATE=57019", 4)]);
-    is(&done(&backup, &machine(used, "20100805161232\n")), Verdict::Failed, "SQL1035N");
+    is(&done(&backup, &machine(used, made)), Verdict::Failed, "SQL1035N");
     assert!(!backup.look_first, "an older image proves nothing");
 }
 
@@ -272,6 +271,36 @@ fn t46_the_log_is_kept_by_the_parameter_of_the_version() {
     assert!(!text.contains("LOGARCHMETH1"), "an archive that is there is left alone: {text}");
     desk.learn(&[setting("mn-b", "HADR database role", "absent")]);
     assert_eq!(steps::configure(&desk.context()).len(), 1, "there is nothing to configure yet");
+}
+
+/// What was written since the mark, by the file system's own word; whatever the zone of whoever asks.
+#[test]
+fn t28_only_what_was_made_since_the_mark_is_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| format!("{}/{name}", dir.path().display());
+    let run = |shell: &str, command: &workflows::Command| {
+        let out =
+            std::process::Command::new(shell).args(&command.argv[1..]).env("TZ", "Asia/Kathmandu").output().unwrap();
+        (out.status.code(), String::from_utf8(out.stdout).unwrap())
+    };
+    let long_ago = |name: &str| {
+        let file = std::fs::File::create(path(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3_600)).unwrap();
+    };
+    for shell in shells::shells() {
+        let (mark, start) = (path(".hamn-mark"), path("XCATDB"));
+        let since = transfer::made_since(&mark, &start);
+        assert_eq!(run(shell, &since).0, Some(1), "{shell}: without a mark nothing is known");
+        long_ago("XCATDB.0.xcatdb.NODE0000.CATN0000.20990805161232.001");
+        assert_eq!(run(shell, &transfer::mark(&mark)), (Some(0), String::new()));
+        assert_eq!(run(shell, &since), (Some(0), ":end\n".to_owned()), "{shell}: a stale image of a day to come");
+        assert!(!std::path::Path::new(&mark).exists());
+        run(shell, &transfer::mark(&mark));
+        let made = "XCATDB.0.xcatdb.NODE0000.CATN0000.20100805161232.001";
+        std::fs::write(path(made), "image").unwrap();
+        assert_eq!(run(shell, &since), (Some(0), format!("{made}\n:end\n")), "{shell}");
+        std::fs::remove_file(path(made)).unwrap();
+    }
 }
 
 /// The changed log parameter puts the database in service into *backup pending*: what is undone must let xcatd in again.
@@ -421,17 +450,20 @@ fn t69_started_is_not_paired() {
 fn t17_t25_t71_the_copy_asks_nothing_and_mistakes_nobody() {
     let desk = informed();
     let copy = seed::copy(&desk.context(), NodeId::A, "seed.copy", "/var/lib/hamn/known-hosts").remove(0);
-    let text = copy.script.listing();
+    let Action::Run(command) = &copy.script.actions[0].0 else { panic!("{copy:?}") };
+    let text = command.argv.join(" ");
     for word in [
         "StrictHostKeyChecking=yes",
         "BatchMode=yes",
         "HostKeyAlias=$a",
-        "'XCATDB.0.*.20100805161232.*'",
+        "XCATDB.0.*.20100805161232.*",
         "10.1.47.104 10.2.47.104",
     ] {
         assert!(text.contains(word), "{word} in {text}");
     }
-    assert!(!text.contains("9.114.47"), "addresses that swap designate nobody: {text}");
+    for text in [text, copy.script.listing()] {
+        assert!(!text.contains("9.114.47"), "addresses that swap designate nobody: {text}");
+    }
     let node = &desk.pair.nodes[1];
     assert_eq!(transfer::known_hosts(node), format!("mn-b {}\n", node.host_keys[0]));
     let seen = |r| looked(&copy, &Machine::default().says("compare", r));

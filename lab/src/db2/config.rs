@@ -53,9 +53,14 @@ impl Config {
         self.0.get(name).map(String::as_str).or_else(|| KNOWN.iter().find(|k| k.0 == name).map(|k| k.1)).unwrap_or("")
     }
 
-    /// Sets it.
+    /// Sets it; to its default, in whichever word, as if it had never been set.
     pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
+        let default = KNOWN.iter().find(|k| k.0 == name).map_or("", |k| k.1);
+        if value == default || (default, value) == ("NO", "OFF") || (default, value) == ("OFF", "NO") {
+            self.0.remove(name);
+        } else {
+            self.0.insert(name.to_owned(), value.to_owned());
+        }
     }
 
     pub(super) fn is_known(name: &str, version: Version) -> bool {

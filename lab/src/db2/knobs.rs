@@ -63,6 +63,10 @@ pub struct Knobs {
     pub locale: Locale,
     /// This machine's clock minus true time, milliseconds.
     pub skew_ms: i64,
+    /// Time zone that the server was started in, minutes east of UTC: BACKUP stamps its images in it (documented: local time).
+    pub zone_min: i64,
+    /// BACKUP names the image of this timestamp instead of the one that it made (a lie on purpose).
+    pub names_image: Option<String>,
     /// Faults, first match first.
     pub faults: Vec<Fault>,
     /// A cluster manager owns HADR: TAKEOVER says SQL1770N reason 10 (documented).
@@ -144,6 +148,8 @@ impl Default for Knobs {
             version: Version::default(),
             locale: Locale::default(),
             skew_ms: 0,
+            zone_min: 0,
+            names_image: None,
             faults: Vec::new(),
             cluster_manager: false,
             half_takeover: None,

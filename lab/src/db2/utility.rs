@@ -37,7 +37,7 @@ impl Cx<'_> {
         if !self.host.is_dir(to) {
             return self.says("SQL2036N", &[to]);
         }
-        let stamp = Date::of(self.clock()).digits();
+        let stamp = Date::of(self.clock().saturating_add_signed(self.m.knobs.zone_min * 60_000)).digits();
         let Some(db) = self.db() else { return Out::default() };
         (db.backup_pending, db.needs_backup) = (false, false);
         let image =
@@ -48,7 +48,8 @@ impl Cx<'_> {
         if !self.host.write(&path, &text) {
             return self.says("SQL2036N", &[to]);
         }
-        Out::new(format!("\nBackup successful. The timestamp for this backup image is : {stamp}\n\n"), 0)
+        let named = self.m.knobs.names_image.clone().unwrap_or(stamp);
+        Out::new(format!("\nBackup successful. The timestamp for this backup image is : {named}\n\n"), 0)
     }
 
     /// The warning of a RESTORE over a database, and its question.

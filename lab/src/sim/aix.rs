@@ -350,7 +350,7 @@ impl World {
     }
 
     /// A line of AIX' commands; `args` are shown apart by blanks.
-    fn native(&mut self, id: NodeId, line: &[&str]) -> Ran {
+    pub(super) fn native(&mut self, id: NodeId, line: &[&str]) -> Ran {
         let mut host = Host { world: self, id, cost_ms: 20 };
         let reply = aix::call(line[0], &line[1..], "", &mut host);
         let cost = host.cost_ms;

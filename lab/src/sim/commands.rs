@@ -103,6 +103,9 @@ impl World {
             return Some(Ran::ok("", 2).exit(i32::from(!there)));
         }
         let (directory, name) = argv[0].rsplit_once('/').unwrap_or(("", argv[0]));
+        if let Some(call) = vocabulary::transfer::called(command) {
+            return Some(self.transfer(id, call));
+        }
         if self.db2().is_some() {
             let limit_ms = u64::from(command.timeout_s) * 1000;
             if crate::db2::PROGRAMS.contains(&name) {

@@ -66,14 +66,20 @@ pub(super) fn files(pair: &Pair, id: NodeId) -> Vec<(String, String)> {
 }
 
 impl Db2 {
-    /// A formed pair, at that time, with these tables.
-    pub(super) fn formed(pair: &Pair, own: [String; 2], tables: &Tables, now_ms: u64) -> Self {
+    /// The pair, at that time, with these tables; put in order by `begin` in the time before.
+    pub(super) fn new(
+        pair: &Pair,
+        own: [String; 2],
+        tables: &Tables,
+        now_ms: u64,
+        begin: impl FnOnce(&Build) -> db2::Pair,
+    ) -> Self {
         let db2 = pair.db2();
         let model::Hadr { services, sync_mode, timeout_s, peer_window_s, .. } = &db2.hadr;
         let mut content: db2::Content =
             tables.iter().map(|(name, rows)| ((*name).to_owned(), rows.clone())).collect::<BTreeMap<_, _>>();
         content.insert(CLIENT.to_owned(), vec![vec!["last".to_owned(), "0".to_owned()]]);
-        let mut formed = db2::Pair::formed(&Build {
+        let mut instances = begin(&Build {
             instance: db2.instance.clone(),
             home: db2.home.clone(),
             database: db2.database.clone(),
@@ -88,11 +94,11 @@ impl Db2 {
             now_ms: now_ms - 120_000,
             ..Build::default()
         });
-        formed.connect(Side::A, XCATD);
-        formed.advance_to(now_ms);
+        instances.connect(Side::A, XCATD);
+        instances.advance_to(now_ms);
         Self {
-            roles: Side::BOTH.map(|s| formed.machine(s).role()),
-            pair: formed,
+            roles: Side::BOTH.map(|s| instances.machine(s).role()),
+            pair: instances,
             booting: [false; 2],
             pending: None,
             acknowledged: Vec::new(),

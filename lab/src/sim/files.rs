@@ -11,11 +11,13 @@ use super::{World, fault};
 pub(super) struct File {
     pub(super) content: Arc<str>,
     pub(super) mode: u32,
+    /// Which write of this machine wrote it: of two files the younger one has the higher number.
+    written: u64,
 }
 
-/// All files of a machine, by path. A directory exists if a file in it does.
+/// All files of a machine, by path, and how often any was written. A directory exists if a file in it does.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Files(BTreeMap<Arc<str>, File>);
+pub(super) struct Files(BTreeMap<Arc<str>, File>, u64);
 
 impl Files {
     pub(super) fn get(&self, path: &str) -> Option<&Arc<str>> {
@@ -27,7 +29,13 @@ impl Files {
     }
 
     pub(super) fn set(&mut self, path: &str, content: &str, mode: u32) {
-        self.0.insert(path.into(), File { content: content.into(), mode });
+        self.1 += 1;
+        self.0.insert(path.into(), File { content: content.into(), mode, written: self.1 });
+    }
+
+    /// Whether a file is there and no older than another one that is there.
+    pub(super) fn since(&self, path: &str, mark: &str) -> bool {
+        self.0.get(path).zip(self.0.get(mark)).is_some_and(|(file, mark)| file.written >= mark.written)
     }
 
     /// New content under the former mode.

@@ -15,7 +15,10 @@ use super::{
     machine::{AtBoot, Machine, Xcatd},
     watch::Watch,
 };
-use crate::xcat::{Row, table};
+use crate::{
+    db2,
+    xcat::{Row, table},
+};
 
 /// System identifier of the pair's data.
 const SYSTEM_ID: u64 = 7_411_000_000_000_000_001;
@@ -29,6 +32,11 @@ const LOG_END: u64 = 0x0500_0148;
 impl World {
     /// A is primary and in service, B its streaming standby; the jobs of the published procedure are armed.
     pub fn healthy(pair: &Pair) -> Self {
+        Self::begun(pair, db2::Pair::formed)
+    }
+
+    /// A is in service; what its DB2 and that of B are, where that is the database, `db2` says.
+    pub(super) fn begun(pair: &Pair, db2: impl FnOnce(&db2::Build) -> db2::Pair) -> Self {
         let fixed = Arc::new(Fixed::new(pair, SYSTEM_ID, NODES));
         let tables = Arc::new(tables(pair));
         let mut controller = Files::default();
@@ -62,7 +70,7 @@ impl World {
         };
         if let workflows::model::Database::Db2(_) = &pair.database {
             let own = NodeId::BOTH.map(|id| super::fixed::dotted(world.fixed.address(id)).to_string());
-            world.db2 = Some(Box::new(Db2::formed(pair, own, &tables, NOON_MS)));
+            world.db2 = Some(Box::new(Db2::new(pair, own, &tables, NOON_MS, db2)));
         } else {
             for id in NodeId::BOTH {
                 world.start_database(id).expect("the healthy configuration is readable");
@@ -72,8 +80,13 @@ impl World {
         world.m_mut(NodeId::A).xcatd = Some(Xcatd { host: service, wedged: false });
         world.m_mut(NodeId::A).helpers = [pair.xcat.dns, pair.xcat.dhcp, pair.xcat.conserver];
         world.advance(1_000);
-        world.watch = Watch::default();
+        world.forget();
         world
+    }
+
+    /// What happened so far was furnishing.
+    pub(super) fn forget(&mut self) {
+        self.watch = Watch::default();
     }
 
     /// As [`World::healthy`], with both servers listening on all addresses and letting the cluster in beforehand, so that nothing of

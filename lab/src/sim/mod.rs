@@ -16,12 +16,14 @@ mod fault;
 mod fence;
 mod files;
 mod fixed;
+mod forming;
 mod healthy;
 mod machine;
 mod network;
 mod postgres;
 mod postgres_conf;
 mod strike;
+mod transfer;
 mod watch;
 mod witness;
 mod xcat_host;
@@ -39,6 +41,7 @@ use workflows::{
 
 pub use end::{Db2End, EndState, NodeEnd};
 pub use fault::{Freeze, Lie, Network};
+pub use forming::Old;
 pub use machine::AtBoot;
 pub use strike::Strike;
 pub use watch::Violation;

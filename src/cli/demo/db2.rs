@@ -1,4 +1,4 @@
-//! The published procedure's own example, whole: sync, drill, failover killed at the takeover, failback.
+//! The published procedure's own example, whole: set-up, sync, drill, failover killed at the takeover, failback.
 
 use workflows::model::NodeId;
 
@@ -22,13 +22,17 @@ impl Demo {
         let (a, b) = (self.name(NodeId::A).to_owned(), self.name(NodeId::B).to_owned());
         let service = self.config.pair.service.clone();
         out::print(&format!(
-            "{}\n\nThe example of the published procedure: {a} serves the cluster as {} at {} (AIX, DB2 with HADR,\nNIM), {b} is its standby as {} at {}. Both exist in this process only, and what answers for\nDB2, AIX and NIM are stand-ins. Engine, journal, runner process, control socket and SIGKILL are the real ones.\n",
+            "{}\n\nThe example of the published procedure: {a} serves the cluster as {} at {} (AIX, DB2 with HADR,\nNIM), {b} is to become its standby as {} at {} and has no database yet. Both exist in this\nprocess only, and what answers for DB2, AIX and NIM are stand-ins. Engine, journal, runner process, control socket and\nSIGKILL are the real ones.\n",
             paint(self.colour, YELLOW, "This is a simulation."),
             service.host_name,
             service.address,
             service.standby_host_name,
             service.standby_address.as_deref().unwrap_or_default(),
         ))?;
+        self.chapter(&format!("The pair is formed: {b} gets the database of {a}, and HADR ties the two (4.0, 5.1)"))?;
+        self.whole("setup").await?;
+        let (paired, served) = self.pair()?.world(|w| (w.streaming(), w.served()));
+        self.check(format!("{a} and {b} are in peer state, and {a} serves"), paired && served);
         self.chapter("In good times: what only the primary can tell is saved")?;
         self.whole("sync").await?;
         self.chapter("In good times: the takeover is tried out, there and back (5.1.9)")?;

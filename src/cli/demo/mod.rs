@@ -37,7 +37,7 @@ pub struct DemoArgs {
     /// Real milliseconds that a call to a simulated machine takes
     #[arg(long, value_name = "MS", default_value_t = 25)]
     pace: u64,
-    /// The published procedure's own example: DB2 HADR on AIX, from sync and drill to failover and failback
+    /// The published procedure's own example: DB2 HADR on AIX, from set-up, sync and drill to failover and failback
     #[arg(long)]
     db2: bool,
 }
@@ -57,9 +57,9 @@ pub(super) fn call(globals: &Globals, args: &DemoArgs) -> Outcome {
     };
     block_on(async {
         if args.db2 {
-            Demo::new(&folder, lab::sample::procedure(), args.pace)?.play_db2().await
+            Demo::new(&folder, lab::sample::procedure(), args.pace, Rehearsal::create_unformed)?.play_db2().await
         } else {
-            Demo::new(&folder, lab::sample::pair(), args.pace)?.play_postgresql().await
+            Demo::new(&folder, lab::sample::pair(), args.pace, Rehearsal::create)?.play_postgresql().await
         }
     })
 }
@@ -82,10 +82,15 @@ struct Demo {
 }
 
 impl Demo {
-    fn new(folder: &Path, pair: Pair, pace_ms: u64) -> Result<Self, Trouble> {
+    fn new(
+        folder: &Path,
+        pair: Pair,
+        pace_ms: u64,
+        create: fn(&Path, &Pair, u64) -> std::io::Result<()>,
+    ) -> Result<Self, Trouble> {
         let state_dir = folder.join("state");
         let scene = folder.join("pair");
-        Rehearsal::create(&scene, &pair, 500)
+        create(&scene, &pair, 500)
             .map_err(|e| Trouble::failure("the simulated pair cannot be made").detail(e.to_string()))?;
         let local = Local { state_dir: state_dir.clone(), identity_file: None, connect_timeout_s: 5, patience_s: 600 };
         Ok(Self {

@@ -17,7 +17,7 @@ use crate::{
     script::{Action, Output, Script},
     step::{Judgement, Place, Step, judge_exit_codes, next},
     steps::{
-        Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, service_nodes, target,
+        Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, seed, service_nodes, target,
         the_probe_decides, undo, xcat,
     },
     table::{Context, Guard},
@@ -353,12 +353,19 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
     let script = Script::new()
         .look(calls::clp(db2, [calls::may_fail(calls::FORCE_APPLICATIONS)]))
         .try_(wait)
-        .look(calls::clp(db2, [calls::deactivate(db2), calls::backup(db2, &db2.backup_dir)]).timeout(calls::LONG_S));
+        .run(transfer::directory(&db2.backup_dir, &db2.instance))
+        .run(seed::before_backup(db2))
+        .look(calls::clp(db2, [calls::deactivate(db2), calls::backup(db2, &db2.backup_dir)]).timeout(calls::LONG_S))
+        .look(seed::after_backup(db2));
     let directory = db2.backup_dir.clone();
     let judge_effect = judge({
         let name = name.clone();
         move |output: &Output| {
-            let statements = read::group(output.at(2), 2);
+            if let Some(r) = [output.at(2), output.at(3)].into_iter().find(|r| !r.ok()) {
+                let why = format!("nothing can be written in {directory} on {name}: {}", basic::said(r));
+                return Judgement::failed(why, Vec::new());
+            }
+            let statements = read::group(output.at(4), 2);
             let (idle, said) = (message::said(&statements[0]), message::said(&statements[1]));
             if !idle.done() {
                 return Judgement::failed(
@@ -366,15 +373,10 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
                     Vec::new(),
                 );
             }
-            match (said.done(), read::backup_timestamp(&statements[1])) {
-                (true, Some(timestamp)) => {
-                    let why = format!("the image of {name} is {timestamp}");
-                    let directory = directory.clone();
-                    Judgement::succeeded(why, vec![Fact::BackupImage { node: name.clone(), timestamp, directory }])
-                }
-                (true, None) => Judgement::failed("the backup did not say its timestamp", Vec::new()),
-                (false, _) => Judgement::failed(format!("BACKUP DB: {said}"), Vec::new()),
+            if !said.done() {
+                return Judgement::failed(format!("BACKUP DB: {said}"), Vec::new());
             }
+            seed::fresh(&name, &directory, &statements[1], output.at(5))
         }
     });
     let backup = Step {

@@ -7,16 +7,63 @@ use super::{fit, idempotent, judge, look, nothing_to_see, read, setup::idle, und
 use crate::{
     db2::{
         message::{Said, said},
-        read::{backup_timestamp, config, group},
+        read::{Statement, backup_timestamp, config, group},
     },
     model::{Db2, NodeId},
-    script::{Output, Script},
+    script::{ActionResult, Command, Output, Script},
     step::{Judgement, Place, Step},
     table::Context,
     vocabulary::{self, db2, transfer},
 };
 
-/// 5.1.3: an offline backup. The timestamp is taken from its own message, and must lie within the time that it took.
+/// The file whose age tells which images were made since.
+fn mark(db2_: &Db2) -> String {
+    format!("{}/.hamn-mark", db2_.backup_dir.trim_end_matches('/'))
+}
+
+/// Marks the moment before a backup.
+pub(crate) fn before_backup(db2_: &Db2) -> Command {
+    transfer::mark(&mark(db2_))
+}
+
+/// Lists what was made since then; read with [`fresh`].
+pub(crate) fn after_backup(db2_: &Db2) -> Command {
+    transfer::made_since(&mark(db2_), &db2::image(db2_))
+}
+
+/// Takes the mark of a backup that did not end away.
+fn unmark(db2_: &Db2) -> Command {
+    vocabulary::remove(&mark(db2_))
+}
+
+/// The image of the timestamp that BACKUP said, if it is one that was made by that BACKUP. DB2 stamps in the time zone that its server was
+/// started in, which may be another one than that of any program asked, and an hour occurs twice a year: so no clock is compared, but
+/// the file must be younger than the mark.
+pub(crate) fn fresh(node: &str, directory: &str, statement: &Statement, listed: &ActionResult) -> Judgement {
+    let Some(timestamp) = backup_timestamp(statement) else {
+        return Judgement::unknown("BACKUP ended without the timestamp of its image", Vec::new());
+    };
+    let names = read::complete(listed).and_then(|text| text.strip_suffix(":end\n"));
+    let Some(names) = names else {
+        let why =
+            format!("which images {node} has made since the backup began could not be seen: {}", read::said(listed));
+        return Judgement::unknown(why, Vec::new());
+    };
+    let part = format!(".{timestamp}.");
+    if !names.lines().any(|name| name.contains(&part)) {
+        let made = if names.is_empty() { "none".to_owned() } else { names.lines().collect::<Vec<_>>().join(", ") };
+        let why = format!(
+            "BACKUP named the image of {timestamp}, which was not made by it: it is another one, and is not used (made in {directory} on \
+             {node} since it began: {made}; look there: ls -l {directory})"
+        );
+        return Judgement::failed(why, Vec::new());
+    }
+    let fact =
+        Fact::BackupImage { node: node.to_owned(), timestamp: timestamp.clone(), directory: directory.to_owned() };
+    Judgement::succeeded(format!("the image is {timestamp}"), vec![fact])
+}
+
+/// 5.1.3: an offline backup. The timestamp is taken from its own message, and must be that of an image made by it.
 pub fn backup(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Vec<Step> {
     let (node, db2_) = (ctx.pair.node(id), ctx.pair.db2());
     let directory = db2_.backup_dir.trim_end_matches('/').to_owned();
@@ -25,16 +72,16 @@ pub fn backup(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Vec<Step> {
     let script = Script::new()
         .run(transfer::directory(&directory, &db2_.instance))
         .followed_by(&idle)
-        .run(transfer::local_time())
+        .run(before_backup(db2_))
         .run(db2::clp(db2_, [db2::backup(db2_, &directory)]).timeout(db2::LONG_S))
-        .run(transfer::local_time());
+        .run(after_backup(db2_));
     let name = node.name.clone();
     let taken = judge({
         let directory = directory.clone();
         move |output: &Output| stamp(&name, &directory, first, output)
     });
     let keep = undo(
-        Script::new(),
+        Script::new().run(unmark(db2_)),
         look(vocabulary::host_name()),
         judge(|_: &Output| Judgement::succeeded("the image stays; it harms nothing", Vec::new())),
     );
@@ -69,21 +116,7 @@ fn stamp(node: &str, directory: &str, first: usize, output: &Output) -> Judgemen
         };
         return failed(why, Vec::new());
     }
-    let Some(timestamp) = backup_timestamp(statement) else {
-        return Judgement::unknown("BACKUP ended without the timestamp of its image", Vec::new());
-    };
-    let (Some(before), Some(after)) = (read::line(output.at(first)), read::line(output.at(first + 2))) else {
-        return Judgement::unknown("the time before or after BACKUP was not seen", Vec::new());
-    };
-    // Fourteen digits each, in the machine's own time zone: they compare as texts.
-    if timestamp.as_str() < before || timestamp.as_str() > after {
-        let why =
-            format!("the image is of {timestamp}, and the backup ran from {before} to {after}: it is another one");
-        return Judgement::failed(why, Vec::new());
-    }
-    let fact =
-        Fact::BackupImage { node: node.to_owned(), timestamp: timestamp.clone(), directory: directory.to_owned() };
-    Judgement::succeeded(format!("the image is {timestamp}"), vec![fact])
+    fresh(node, directory, statement, output.at(first + 2))
 }
 
 /// Files of an image.

@@ -4,7 +4,7 @@
 use journal_schema::{Fact, HadrRole, Tri};
 
 use super::{
-    Batch, aix, clocks, fit, idempotent, judge,
+    Batch, aix, claim, clocks, fit, idempotent, judge,
     logging::{PILE_UP, log_parameter, parameters, set_back},
     look, read, roles, service_nodes, undo, xcat,
 };
@@ -17,7 +17,7 @@ use crate::{
     host,
     model::{Db2, Node, NodeId, Platform},
     script::{Action, Output, Script},
-    step::{Judge, Judgement, Place, Step, judge_exit_codes},
+    step::{Judge, Judgement, Place, Step, Undo, judge_exit_codes},
     table::Context,
     vocabulary::{self, Helper, db2, transfer},
 };
@@ -294,7 +294,7 @@ pub fn prepare(ctx: &Context<'_>) -> Vec<Step> {
 }
 
 /// An undoing that leaves things as they are, and says why.
-fn nothing_to_undo(why: &'static str) -> crate::step::Undo {
+fn nothing_to_undo(why: &'static str) -> Undo {
     undo(Script::new(), look(vocabulary::host_name()), judge(move |_: &Output| Judgement::succeeded(why, Vec::new())))
 }
 
@@ -563,6 +563,15 @@ fn start(ctx: &Context<'_>, id: NodeId, step_id: &str, role: HadrRole, statement
 /// 5.1.8, on both.
 pub fn verify(ctx: &Context<'_>) -> Vec<Step> {
     roles::both(ctx, primary(ctx), "verify")
+}
+
+/// Gives both machines free, and looks once more when that is done: one that was rebooted since the pair was seen is put back then.
+pub fn release(ctx: &Context<'_>) -> Vec<Step> {
+    let mut steps = claim::release_both(ctx);
+    let standby = roles::peer(ctx, standby(ctx), "release.standby", HadrRole::Standby);
+    steps.push(Step { stage: 1, ..standby });
+    steps.extend(crate::db2::serve::last_look(ctx));
+    fit(steps)
 }
 
 /// xcatd again, on the primary and the service nodes; the primary's address does not outlive a boot (trap 5).

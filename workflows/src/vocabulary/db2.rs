@@ -199,9 +199,9 @@ pub fn save_logs(db2: &Db2, directory: &str) -> Command {
     shell(db2, SAVE_LOGS, "db2-save-logs", [db2.database.clone(), directory.to_owned()]).timeout(LONG_S)
 }
 
-/// Beginning of the path of the images of the database.
-fn image(db2: &Db2) -> String {
-    format!("{}/{}", db2.backup_dir, db2.database)
+/// Beginning of the path of the images of the database, which DB2 writes in capitals whatever it was called by.
+pub fn image(db2: &Db2) -> String {
+    format!("{}/{}", db2.backup_dir.trim_end_matches('/'), db2.database.to_uppercase())
 }
 
 /// Copies an image of the database to another machine, over ssh as root. `known_hosts`: a file with that machine's pinned keys.
