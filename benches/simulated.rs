@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/simulated/campaign.rs"]
 mod campaign;
+#[path = "../tests/simulated/promises.rs"]
+mod promises;
 #[allow(dead_code, unused_imports, reason = "the tests use the rest")]
 #[path = "../tests/simulated/silence.rs"]
 mod silence;
