@@ -113,7 +113,7 @@ impl Stage {
     }
 
     /// Items open at the end.
-    fn items(&self) -> BTreeSet<String> {
+    pub(crate) fn items(&self) -> BTreeSet<String> {
         self.state().map_or_else(BTreeSet::new, |state| state.items.into_keys().collect())
     }
 
@@ -292,9 +292,11 @@ fn matters(mut end: EndState) -> EndState {
 /// Lines in which two ends differ.
 fn difference(expected: &EndState, found: &EndState) -> String {
     let (expected, found) = (format!("{expected:#?}"), format!("{found:#?}"));
+    // A line that one of them has more often counts, too.
+    let count = |text: &str, line: &str| text.lines().filter(|l| *l == line).count();
     let only = |a: &str, b: &str, sign: char| -> String {
         a.lines()
-            .filter(|l| !b.lines().any(|m| m == *l))
+            .filter(|l| count(a, l) > count(b, l))
             .map(|l| format!("{sign} {}\n", l.trim()))
             .collect::<Vec<_>>()
             .concat()

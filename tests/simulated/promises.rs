@@ -18,12 +18,17 @@ pub(crate) fn broken(case: &Case, records: &[Record], scene: &Scene) -> Vec<Stri
     let mut fenced = false;
     for record in records {
         match &record.payload {
-            Payload::Intent { step, direction: Direction::Forward, script, .. } => {
+            Payload::Decided { evidence, .. } => {
+                for fact in evidence {
+                    known.learn(fact);
+                }
+            }
+            Payload::Intent { step, direction: Direction::Forward, script, at, .. } => {
                 if PROMOTES.contains(&step.as_str()) {
                     promotion(case, step, fenced, &known, &mut wrong);
                 }
                 if script.contains("RESTORE D") {
-                    overwritten(step, &known, &mut wrong);
+                    overwritten(step, at, &known, &mut wrong);
                 }
             }
             Payload::Outcome { step, verdict, evidence, .. } => {
@@ -67,13 +72,19 @@ fn promotion(case: &Case, step: &str, fenced: bool, known: &Known, wrong: &mut V
     }
 }
 
-/// Invariant 5: the last that was seen of the machine's database is a role, and not that of a primary. That the job looks once
-/// more itself is seen by the watch over the world.
-fn overwritten(step: &str, known: &Known, wrong: &mut Vec<String>) {
-    let roles: Vec<HadrRole> =
-        known.all().filter_map(|f| if let Fact::Hadr { role, .. } = f { Some(*role) } else { None }).collect();
-    if !roles.iter().any(|r| matches!(r, HadrRole::Standard | HadrRole::Standby)) {
-        wrong.push(format!("5: {step} was intended, and of the databases was known: {roles:?}"));
+/// Invariant 5: the last that was seen of that machine's database is a role, or that there is none, and not a primary that may be one
+/// still. That the job looks once more itself is seen by the watch over the world.
+fn overwritten(step: &str, at: &str, known: &Known, wrong: &mut Vec<String>) {
+    let by_role = match known.hadr(at) {
+        Some(Fact::Hadr { role: HadrRole::Standard | HadrRole::Standby, .. }) => true,
+        // An old primary that is back: closed, or it may be one still.
+        Some(Fact::Hadr { role: HadrRole::Primary, active, .. }) => *active == Tri::No,
+        _ => false,
+    };
+    let by_word =
+        known.setting(at, "HADR database role").is_some_and(|r| ["STANDARD", "STANDBY", "absent"].contains(&r));
+    if !by_role && !by_word {
+        wrong.push(format!("5: {step} was intended at {at}, and of its database was known: {:?}", known.hadr(at)));
     }
 }
 

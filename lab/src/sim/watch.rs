@@ -279,7 +279,8 @@ impl World {
             self.violation(3, &format!("an address was configured on {letter} while {mac} answers for it"));
         }
         if address == self.fixed.service {
-            if !self.m(id).probed {
+            // Whom its own machine answers for it, a probe does not hear.
+            if !self.m(id).probed && !self.holds(id, address) {
                 self.violation(3, &format!("the service address was configured on {letter} without a silent probe"));
             }
             self.watch.unannounced[super::index(id)] = true;

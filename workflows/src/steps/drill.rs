@@ -171,7 +171,7 @@ pub fn take_back(ctx: &Context<'_>) -> Vec<Step> {
 /// Each side says so itself; and the epoch rises once more.
 pub fn prove_back(ctx: &Context<'_>) -> Vec<Step> {
     let mut steps = roles::both(ctx, primary(ctx), "drill.taken-back");
-    steps.extend(epoch::raise_as(ctx, "epoch.back.", true).into_iter().map(|s| Step { stage: 1, ..s }));
+    steps.extend(epoch::raise_as(ctx, "epoch.back.", primary(ctx)).into_iter().map(|s| Step { stage: 1, ..s }));
     steps
 }
 

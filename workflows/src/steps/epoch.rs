@@ -21,23 +21,25 @@ pub const RAISES: &str = "epoch.";
 
 /// Writes the new epoch on the target, and on the other machine where it is alive.
 pub fn raise(ctx: &Context<'_>, other_too: bool) -> Vec<Step> {
-    raise_as(ctx, RAISES, other_too)
+    let mut steps = raise_as(ctx, RAISES, ctx.request.target);
+    steps.truncate(if other_too { 2 } else { 1 });
+    steps
 }
 
-/// As [`raise`], for a run that promotes more than once: `prefix` begins with [`RAISES`].
-pub fn raise_as(ctx: &Context<'_>, prefix: &str, other_too: bool) -> Vec<Step> {
-    let mut steps = vec![raise_on(ctx, ctx.request.target, &format!("{prefix}target"))];
-    if other_too {
-        let (epoch, name, path) = (new(ctx), &ctx.other().name, vocabulary::epoch_path(ctx.pair));
-        let item = OpenItem {
-            id: "epoch".into(),
-            text: format!("{name} was not reached and keeps its old epoch: a job of an older run is not refused there"),
-            command: format!("echo {epoch} >{path}   # on {name}"),
-        };
-        let on_other = raise_on(ctx, ctx.request.target.other(), &format!("{prefix}other"));
-        steps.push(Step { optional: true, opens: Some(item), ..on_other });
-    }
-    fit(steps)
+/// As [`raise`] on both machines, for a run that promotes more than once: `prefix` begins with [`RAISES`]. Nothing goes on before the
+/// `promoted` one has the new epoch; where the other is not reached, that is left open.
+pub fn raise_as(ctx: &Context<'_>, prefix: &str, promoted: NodeId) -> Vec<Step> {
+    let named = |id: NodeId| {
+        let word = if id == ctx.request.target { "target" } else { "other" };
+        raise_on(ctx, id, &format!("{prefix}{word}"))
+    };
+    let (epoch, name, path) = (new(ctx), &ctx.pair.node(promoted.other()).name, vocabulary::epoch_path(ctx.pair));
+    let item = OpenItem {
+        id: "epoch".into(),
+        text: format!("{name} was not reached and keeps its old epoch: a job of an older run is not refused there"),
+        command: format!("echo {epoch} >{path}   # on {name}"),
+    };
+    fit(vec![named(promoted), Step { optional: true, opens: Some(item), ..named(promoted.other()) }])
 }
 
 fn raise_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
