@@ -36,14 +36,18 @@ impl World {
         self.link_cut
     }
 
-    /// What these strikes took is given back, and has time to settle: the connection, and machines as they were on their good day.
-    /// `off`: machines that are to stay as they are.
-    pub fn mend(&mut self, strikes: &[Strike], off: &[NodeId]) {
+    /// What these strikes took is given back, and has time to settle: the connection, and machines; `whole`: as they were on their good
+    /// day, else as they boot by themselves. `off`: machines that are to stay as they are.
+    pub fn mend(&mut self, strikes: &[Strike], off: &[NodeId], whole: bool) {
         self.strikes.clear();
         self.strike_in(0, Strike::Link { cut: false });
         for id in NodeId::BOTH.into_iter().filter(|id| !off.contains(id)) {
             if strikes.iter().any(|s| matches!(s, Strike::Power { id: struck, .. } if *struck == id)) {
-                self.heal(id);
+                if whole {
+                    self.heal(id);
+                } else if !self.powered(id) {
+                    self.power(id, true);
+                }
             }
         }
         self.advance(600_000);
