@@ -18,11 +18,6 @@ pub(crate) fn broken(case: &Case, records: &[Record], scene: &Scene) -> Vec<Stri
     let mut fenced = false;
     for record in records {
         match &record.payload {
-            Payload::Decided { evidence, .. } => {
-                for fact in evidence {
-                    known.learn(fact);
-                }
-            }
             Payload::Intent { step, direction: Direction::Forward, script, at, .. } => {
                 if PROMOTES.contains(&step.as_str()) {
                     promotion(case, step, fenced, &known, &mut wrong);
@@ -37,7 +32,9 @@ pub(crate) fn broken(case: &Case, records: &[Record], scene: &Scene) -> Vec<Stri
                     known.learn(fact);
                 }
             }
-            Payload::Skipped { evidence, .. } | Payload::Regressed { evidence, .. } => {
+            Payload::Decided { evidence, .. }
+            | Payload::Skipped { evidence, .. }
+            | Payload::Regressed { evidence, .. } => {
                 for fact in evidence {
                     known.learn(fact);
                 }
