@@ -1,4 +1,4 @@
-//! A lab that is up: its hosts are entered, its cables pulled, its machines looked at.
+//! A lab that is up: found, entered, removed.
 
 use std::{
     fs,
@@ -9,10 +9,10 @@ use std::{
 use crate::process::Process;
 
 use super::{
-    LabError, LabErrorKind, Output, Power, Result,
-    machine::{Machine, Nic, Plug, SERVICE_ADDRESS},
+    LabError, LabErrorKind, Output, Result,
+    machine::Machine,
     name::prefix,
-    net::{Line, Network},
+    net::Network,
     persona::{AIX_PATH, TOOLS},
     remains::{LOCK, remove},
     shell,
@@ -27,23 +27,6 @@ pub struct Lab {
     pub(super) network: Network,
     /// Whether dropping this removes the lab.
     pub(super) tied: bool,
-}
-
-/// One machine, for [`Lab::status`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MachineStatus {
-    /// Which.
-    pub machine: Machine,
-    /// Power, as its BMC sees it.
-    pub power: Power,
-    /// Whether its process 1 lives; a machine that is on and does not live has crashed.
-    pub alive: bool,
-    /// Host name now; empty if it is off.
-    pub host_name: String,
-    /// IPv4 addresses on `eth0` and `eth1`; empty if it is off.
-    pub addresses: Vec<String>,
-    /// Interfaces whose cable is in.
-    pub plugged: Vec<Nic>,
 }
 
 /// Which way a command goes into a host.
@@ -227,81 +210,6 @@ impl Lab {
 
     pub(super) fn host(&self, machine: Machine) -> PathBuf {
         self.dir.join(machine.name())
-    }
-
-    /// Puts a cable in, or pulls it.
-    ///
-    /// # Errors
-    /// A failed command.
-    pub fn cable(&self, plug: Plug, inside: bool) -> Result<()> {
-        let mark = self.dir.join(format!("unplugged-{plug}"));
-        if inside {
-            let _ = fs::remove_file(&mark);
-        } else {
-            state::write_private(&mark, "")?;
-        }
-        // A machine that is off has no light on its line; the cable counts when it is switched on.
-        let dark = matches!(plug, Plug::Host(machine, _) if self.power_state(machine) == Power::Off);
-        self.network.plug(plug, inside && !dark)
-    }
-
-    pub(super) fn is_in(&self, plug: Plug) -> bool {
-        !self.dir.join(format!("unplugged-{plug}")).exists()
-    }
-
-    /// Makes a line slow or lossy; `None`: good again.
-    ///
-    /// # Errors
-    /// [`LabErrorKind::Unsupported`] where the kernel cannot do it.
-    pub fn netem(&self, plug: Plug, line: Option<Line>) -> Result<()> {
-        self.network.line(plug, line)
-    }
-
-    /// A machine that is none of ours answers ARP for the service address, with that hardware address (trap 13).
-    ///
-    /// # Errors
-    /// A failed command.
-    pub fn foreign(&self, mac: &str) -> Result<()> {
-        self.network.add_foreign(SERVICE_ADDRESS, mac)
-    }
-
-    /// Takes the foreign machine away.
-    ///
-    /// # Errors
-    /// A failed command.
-    pub fn remove_foreign(&self) -> Result<()> {
-        self.network.remove_foreign()
-    }
-
-    /// What every machine is like now.
-    pub fn status(&self) -> Vec<MachineStatus> {
-        Machine::ALL.into_iter().map(|m| self.machine_status(m)).collect()
-    }
-
-    fn machine_status(&self, machine: Machine) -> MachineStatus {
-        let said = |argv: &[&str]| self.exec(machine, argv).map(|o| o.stdout).unwrap_or_default();
-        let addresses = said(&[&self.tool(machine, "ip"), "-o", "-4", "addr", "show"])
-            .lines()
-            .filter_map(|l| {
-                let mut words = l.split_whitespace().skip(1);
-                let nic = words.next()?;
-                let address = words.nth(1)?.split('/').next()?;
-                (nic != "lo").then(|| address.to_owned())
-            })
-            .collect();
-        MachineStatus {
-            machine,
-            power: self.power_state(machine),
-            alive: self.init(machine).is_some(),
-            host_name: said(&[&self.tool(machine, "hostname")]).trim().to_owned(),
-            addresses,
-            plugged: Nic::BOTH.into_iter().filter(|n| self.is_in(Plug::Host(machine, *n))).collect(),
-        }
-    }
-
-    /// Whether light is on a line: the cable is in and the machine is on.
-    pub fn has_carrier(&self, plug: Plug) -> bool {
-        self.network.plugged(plug)
     }
 }
 

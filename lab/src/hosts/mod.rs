@@ -6,6 +6,7 @@
 
 mod aix;
 mod bmc;
+mod cable;
 mod database;
 mod db2;
 mod error;
@@ -24,13 +25,14 @@ mod rootfs;
 mod seed;
 mod shell;
 mod state;
+mod status;
 mod up;
 
 pub use bmc::{PASSWORD as BMC_PASSWORD, USER as BMC_USER, password_file};
 pub use database::{DATABASE, PASSWORD as DATABASE_PASSWORD, ROLE};
 pub use db2::{DB2_BACKUP, DB2_DATABASE, DB2_HOME, DB2_INSTANCE, DB2_STATE, Db2};
 pub use error::{LabError, LabErrorKind, Result};
-pub use lab::{Lab, MachineStatus};
+pub use lab::Lab;
 pub use machine::{
     CLUSTER_NETWORK, DOMAIN, Machine, Nic, PREFIX, Plug, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME, bmc_address,
     bmc_name,
@@ -42,6 +44,7 @@ pub use persona::{CLUSTER_INTERFACE, GATEWAY, Ksh, Persona};
 pub use power::{Power, PowerAction};
 pub use seed::COMPUTE_NODES;
 pub use shell::{Output, preflight};
+pub use status::MachineStatus;
 
 pub(crate) use aix::GUARDED;
 pub(crate) use persona::{NIM, ODM, TOOLS};
