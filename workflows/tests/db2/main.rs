@@ -4,5 +4,7 @@
 mod common;
 
 mod captures;
+mod decisions;
 mod matrix;
+mod said;
 mod tables;
