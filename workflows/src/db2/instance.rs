@@ -73,8 +73,7 @@ fn started(node: String) -> crate::step::Judge {
         let said = message::codes(&output.at(0).stdout);
         match said.iter().find(|code| code.kind != 'W' && ![1063, 1026].contains(&code.number)) {
             Some(code) => {
-                let advice = message::advice(code).map_or_else(String::new, |advice| format!(": {advice}"));
-                Judgement::failed(format!("db2start on {node}: {code}{advice}"), Vec::new())
+                Judgement::failed(format!("db2start on {node}: {}", message::Said::Refused(code.clone())), Vec::new())
             }
             None => Judgement::succeeded("the look afterwards decides", Vec::new()),
         }

@@ -17,8 +17,8 @@ use crate::{
     script::{Action, Output, Script},
     step::{Judgement, Place, Step, judge_exit_codes, next},
     steps::{
-        Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, seed, service_nodes, target,
-        the_probe_decides, undo, xcat,
+        Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, seed, service_nodes, setup,
+        target, the_probe_decides, undo, xcat,
     },
     table::{Context, Guard},
     vocabulary::{self, db2 as calls, transfer},
@@ -28,7 +28,8 @@ use crate::{
 pub const REJOINS: Guard =
     Guard { name: "the machine in service is a primary, and the copy was in HADR", holds: rejoins };
 /// Nothing to rejoin.
-pub const APART: Guard = Guard { name: "HADR was dissolved: only a new copy helps", holds: |ctx| !rejoins(ctx) };
+pub const APART: Guard =
+    Guard { name: "HADR was dissolved, or there is no copy: only a new one helps", holds: |ctx| !rejoins(ctx) };
 /// The returning machine is a standby that follows.
 pub const JOINED: Guard = Guard { name: "the returning copy is connected and follows", holds: joined };
 /// It is not.
@@ -36,7 +37,12 @@ pub const PARTED: Guard = Guard { name: "the returning copy vanished or does not
 
 fn rejoins(ctx: &Context<'_>) -> bool {
     let [here, there] = [ctx.target(), ctx.other()].map(|node| Side::of(ctx.known.hadr(&node.name)));
-    there.role == HadrRole::Primary && here.role != HadrRole::Standard
+    there.role == HadrRole::Primary && here.role != HadrRole::Standard && !absent(ctx)
+}
+
+/// The returning machine has an instance and no database: its disk is new, or somebody dropped it.
+fn absent(ctx: &Context<'_>) -> bool {
+    ctx.known.setting(&ctx.target().name, look::EXISTS) == Some("absent")
 }
 
 fn joined(ctx: &Context<'_>) -> bool {
@@ -198,6 +204,10 @@ fn answers(ctx: &Context<'_>, step_id: &str) -> Step {
         let told = asked.told(&db2, output);
         let facts = told.facts(&node.name, &db2, None);
         match advice::unreadable(&node, &db2, &told) {
+            // An instance that says so answers, too: the new copy overwrites nothing.
+            _ if told.absent => {
+                Judgement::succeeded(format!("there is no {} on {}: it gets a copy", db2.database, node.name), facts)
+            }
             Some(why) => Judgement::unknown(why, facts),
             None => Judgement::succeeded(format!("the database on {} answers", node.name), facts),
         }
@@ -224,7 +234,11 @@ pub fn placed(ctx: &Context<'_>) -> Vec<Step> {
         ctx.known.host_name(&ctx.target().name).unwrap_or(&name).to_owned()
     };
     steps.extend(instance::renamed(ctx, id, &name, "placed", 2));
-    steps.push(Step { stage: 5, ..instance::addresses(ctx, id, false, "placed.addresses") });
+    // A machine with a new disk does not know the services of HADR either.
+    steps.push(Step { stage: 4, ..setup::ports_on(ctx, id, "placed.ports") });
+    if !absent(ctx) {
+        steps.push(Step { stage: 5, ..instance::addresses(ctx, id, false, "placed.addresses") });
+    }
     // The machine in service must know where its standby is: a parameter that counts from the next activation is put right by then.
     steps.push(Step { stage: 5, ..instance::addresses(ctx, id.other(), true, "placed.partner") });
     fit(steps)
@@ -307,9 +321,21 @@ pub fn partner(ctx: &Context<'_>, step_id: &str) -> Step {
     Step { retries: 6, retry_pause_ms: 1_000, traps: &[41], section: "5.1.8", ..step }
 }
 
-/// Keeps what only the old copy has: its configuration and its log files (trap 67).
+/// Keeps what only the old copy has: its configuration and its log files (trap 67). Where there is no old copy, there is at least to be a
+/// directory for the image.
 pub fn save(ctx: &Context<'_>) -> Vec<Step> {
     let db2 = ctx.pair.db2();
+    if absent(ctx) {
+        let title = format!("{} is there on {}, for the image", db2.backup_dir, ctx.target().name);
+        let script = Script::new().run(transfer::directory(&db2.backup_dir, &db2.instance));
+        let seen = judge(|output: &Output| match basic::line(output.at(0)) {
+            Some("there") => Judgement::succeeded("it is there", Vec::new()),
+            _ => Judgement::failed(format!("it is not: {}", basic::said(output.at(0))), Vec::new()),
+        });
+        let probe = looking(vocabulary::nim::exists(&db2.backup_dir));
+        let step = idempotent("save.directory", title, target(ctx), script, probe, seen);
+        return fit(vec![Step { retries: 1, traps: &[67], section: "5.1.4", ..step }]);
+    }
     let directory = format!("{}/hamn-{}", db2.backup_dir, ctx.run);
     let name = &ctx.target().name;
     let seen = judge({
@@ -548,7 +574,7 @@ fn leave(ctx: &Context<'_>) -> Step {
         match (side.role, side.active) {
             (HadrRole::Standard, Tri::No) => Judgement::succeeded(why, facts),
             // There is none, which is as good.
-            _ if told.why.starts_with("SQL1013N") => Judgement::succeeded("there is no database", facts),
+            _ if told.absent => Judgement::succeeded("there is no database", facts),
             (HadrRole::Unknown, _) | (_, Tri::Unknown) => Judgement::unknown(format!("{why} ({})", told.why), facts),
             _ => Judgement::failed(why, facts),
         }

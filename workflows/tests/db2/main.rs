@@ -6,3 +6,5 @@ mod common;
 mod captures;
 mod matrix;
 mod tables;
+mod unseen;
+mod window;
