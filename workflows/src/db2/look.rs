@@ -13,13 +13,15 @@ use crate::{
     model::{Db2, Node, NodeId, Pair, Platform, SyncMode},
     script::{Action, ActionResult, Output, Script},
     step::{Judgement, Place, Step},
+    steps::setup::ROLE,
     steps::{Batch, aix, assess, clocks, fit, judge, read as basic, schedules, xcat},
     table::Context,
     vocabulary::{self, Helper, db2 as calls},
 };
 
 /// Parameters of the database that are kept as evidence.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 14] = [
+    ROLE,
     "HADR_LOCAL_HOST",
     "HADR_LOCAL_SVC",
     "HADR_REMOTE_HOST",
@@ -44,8 +46,6 @@ pub const NODES_HOST: &str = "db2nodes.cfg";
 pub const VERSION: &str = "version";
 /// Setting: the instance's state.
 pub const INSTANCE: &str = "instance";
-/// Setting: whether there is a database of that name at all: `there` or `absent`; not set where that is not known.
-pub const EXISTS: &str = "database";
 /// Setting: who manages HADR; empty: nobody.
 pub const MANAGER: &str = "cluster manager";
 
@@ -166,8 +166,8 @@ impl Told {
             name: name.to_owned(),
             value: value.to_owned(),
         };
-        if self.absent || self.config.is_some() {
-            facts.push(setting(EXISTS, if self.absent { "absent" } else { "there" }));
+        if self.absent {
+            facts.push(setting(ROLE, "absent"));
         }
         if let Some(config) = &self.config {
             facts.extend(KEPT.iter().filter_map(|name| Some(setting(name, config.get(name)?))));

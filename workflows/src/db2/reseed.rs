@@ -17,8 +17,8 @@ use crate::{
     script::{Action, Output, Script},
     step::{Judgement, Place, Step, judge_exit_codes, next},
     steps::{
-        Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, seed, service_nodes, setup,
-        target, the_probe_decides, undo, xcat,
+        Batch, aix, claim, fit, idempotent, judge, look as looking, nothing_to_see, other, read as basic, seed,
+        service_nodes, setup, target, the_probe_decides, undo, xcat,
     },
     table::{Context, Guard},
     vocabulary::{self, db2 as calls, transfer},
@@ -42,7 +42,7 @@ fn rejoins(ctx: &Context<'_>) -> bool {
 
 /// The returning machine has an instance and no database: its disk is new, or somebody dropped it.
 fn absent(ctx: &Context<'_>) -> bool {
-    ctx.known.setting(&ctx.target().name, look::EXISTS) == Some("absent")
+    ctx.known.setting(&ctx.target().name, setup::ROLE) == Some("absent")
 }
 
 fn joined(ctx: &Context<'_>) -> bool {
@@ -328,13 +328,9 @@ pub fn save(ctx: &Context<'_>) -> Vec<Step> {
     if absent(ctx) {
         let title = format!("{} is there on {}, for the image", db2.backup_dir, ctx.target().name);
         let script = Script::new().run(transfer::directory(&db2.backup_dir, &db2.instance));
-        let seen = judge(|output: &Output| match basic::line(output.at(0)) {
-            Some("there") => Judgement::succeeded("it is there", Vec::new()),
-            _ => Judgement::failed(format!("it is not: {}", basic::said(output.at(0))), Vec::new()),
-        });
-        let probe = looking(vocabulary::nim::exists(&db2.backup_dir));
-        let step = idempotent("save.directory", title, target(ctx), script, probe, seen);
-        return fit(vec![Step { retries: 1, traps: &[67], section: "5.1.4", ..step }]);
+        let step = idempotent("save.directory", title, target(ctx), script, Script::new(), nothing_to_see());
+        let judge_effect = judge_exit_codes();
+        return fit(vec![Step { judge_effect, look_first: false, retries: 1, section: "5.1.4", ..step }]);
     }
     let directory = format!("{}/hamn-{}", db2.backup_dir, ctx.run);
     let name = &ctx.target().name;
@@ -382,8 +378,19 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
         .run(transfer::directory(&db2.backup_dir, &db2.instance))
         .run(seed::before_backup(db2))
         .look(calls::clp(db2, [calls::deactivate(db2), calls::backup(db2, &db2.backup_dir)]).timeout(calls::LONG_S))
-        .look(seed::after_backup(db2));
+        .look(seed::after_backup(db2))
+        // Whatever became of the image: this is the database in service. That it is open is for the next step to see.
+        .look(calls::clp(db2, [calls::start_as_primary_by_force(db2)]).timeout(calls::waits_for_partner(db2)));
     let directory = db2.backup_dir.clone();
+    // xcatd is started when the image is there; until then by hand.
+    let meanwhile = match ctx.other().platform {
+        Platform::Aix => "startsrc -s xcatd".to_owned(),
+        Platform::Linux => ctx.pair.xcat.control.join(" ").replace("{action}", "start"),
+    };
+    let meanwhile = next(
+        &advice::as_root(ctx.other(), &meanwhile),
+        "its database is open again: serves the cluster until the run is gone on with",
+    );
     let judge_effect = judge({
         let name = name.clone();
         move |output: &Output| {
@@ -400,7 +407,7 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
                 );
             }
             if !said.done() {
-                return Judgement::failed(format!("BACKUP DB: {said}"), Vec::new());
+                return Judgement::failed(format!("BACKUP DB on {name}: {said}{meanwhile}"), Vec::new());
             }
             seed::fresh(&name, &directory, &statements[1], output.at(5))
         }
@@ -538,7 +545,7 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
         match said {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it restored", Vec::new()),
             message::Said::Unknown => Judgement::unknown(format!("RESTORE DATABASE: {said}"), Vec::new()),
-            _ => Judgement::failed(format!("RESTORE DATABASE: {said}"), Vec::new()),
+            _ => Judgement::failed(format!("RESTORE DATABASE on {machine}: {said}"), Vec::new()),
         }
     });
     steps.push(Step {
