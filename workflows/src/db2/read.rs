@@ -281,9 +281,9 @@ fn general<'a>(heads: &str, values: &[&'a str]) -> Option<(&'a str, String, &'a 
     if values.len() == heads.len() {
         return Some((values[role], values[state].to_owned(), values[mode]));
     }
-    let more = values.len().checked_sub(heads.len())?;
-    let after = |at: usize| if at > state { at + more } else { at };
-    Some((values[after(role)], values[state..=state + more].join(" "), values[after(mode)]))
+    let surplus = values.len().checked_sub(heads.len())?;
+    let after = |at: usize| if at > state { at + surplus } else { at };
+    Some((values[after(role)], values[state..=state + surplus].join(" "), values[after(mode)]))
 }
 
 /// `GET SNAPSHOT FOR DB`: its block `HADR Status`. Deprecated, but it names what `db2pd` does not on some releases.

@@ -265,7 +265,7 @@ fn t21_the_end_of_the_window_is_the_number_in_parentheses() {
         assert_eq!(end(to), Some(1_932_598_800), "{to}");
     }
     let whole = keys("STANDBY", "PEER", "CONNECTED");
-    let without: String = whole.lines().filter(|l| !l.contains("PEER_WINDOW_END")).map(|l| format!("{l}\n")).collect();
+    let without: String = whole.split_inclusive('\n').filter(|l| !l.contains("PEER_WINDOW_END")).collect();
     assert_eq!(known(&without).peer_window_end, None);
     let table =
         columns("Standby", "Peer", "Connected").replace("Sun Mar 30 03:00:00 2031 (1932598800) 120", "Null (0) 120");
@@ -462,7 +462,8 @@ proptest! {
     #[test]
     fn groups_of_anything(texts in prop::collection::vec("[ -~\n]{0,40}", 1..4), exits in prop::collection::vec(0..16_i32, 4)) {
         prop_assume!(texts.iter().all(|t| !t.contains(":exit")));
-        let text: String = texts.iter().zip(&exits).map(|(t, e)| format!("{t}\n:exit {e}\n")).collect();
+        let mut text = String::new();
+        for (said, exit) in texts.iter().zip(&exits) { write!(text, "{said}\n:exit {exit}\n").unwrap(); }
         let all = read::group(&ran(&text), texts.len());
         prop_assert_eq!(all.iter().map(|s| s.exit).collect::<Vec<_>>(), exits[..texts.len()].iter().map(|e| Some(*e)).collect::<Vec<_>>());
         let more = read::group(&ran(&text), texts.len() + 2);
