@@ -231,8 +231,7 @@ fn a_takeover_that_is_refused_in_any_way() {
             let told = format!("{code} {reason}, dead {dead}: {}", stopped.says);
             assert!(stopped.says.contains(code.trim_end_matches(['N', 'W', 'C'])), "{told}");
             assert_eq!(promotions(&stopped.world()), 0, "{told}");
-            let history: Vec<String> =
-                stopped.world().db2().expect("a pair").machine(Side::B).history().iter().cloned().collect();
+            let history: Vec<String> = stopped.world().db2().expect("a pair").machine(Side::B).history().to_vec();
             assert_eq!(history.iter().filter(|c| c.starts_with("TAKEOVER")).count(), 1, "{told}");
             for command in &stopped.commands {
                 types(&mut stopped.world(), command);
