@@ -4,6 +4,7 @@ pub mod aix;
 pub mod db2;
 pub mod hosts;
 pub mod nim;
+mod process;
 pub mod sample;
 pub mod sim;
 pub mod standin;

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use lab::{
     db2::{Fault, Half, Knobs, Trouble, Version},
-    hosts::{DB2_HOME, DB2_INSTANCE, Db2, Ksh, Machine, Nic, Options, Persona, Plug, SERVICE_ADDRESS, SERVICE_NAME},
-    standin::db2::{KNOBS, STATE},
+    hosts::{
+        DB2_HOME, DB2_INSTANCE, DB2_STATE, Db2, Ksh, Machine, Nic, Options, Persona, Plug, SERVICE_ADDRESS,
+        SERVICE_NAME,
+    },
+    standin::db2::KNOBS,
 };
 use serde_json::Value;
 
@@ -73,7 +76,7 @@ fn turn(stage: &Stage, machine: Machine, wanted: &Knobs) {
 /// Commands that the stand-in has obeyed and that contain a text.
 fn obeyed(stage: &Stage, machine: Machine, text: &str) -> Vec<String> {
     let kept: Value =
-        serde_json::from_str(&stage.sh(machine, &format!("cat {DB2_HOME}/{STATE}"))).expect("the stand-in's state");
+        serde_json::from_str(&stage.sh(machine, &format!("cat {DB2_HOME}/{DB2_STATE}"))).expect("the stand-in's state");
     let all = kept["history"].as_array().cloned().unwrap_or_default();
     all.iter().filter_map(Value::as_str).filter(|c| c.contains(text)).map(str::to_owned).collect()
 }

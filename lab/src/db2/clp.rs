@@ -5,33 +5,10 @@ use std::collections::VecDeque;
 use super::{
     Call, Config, Effect, Out, Reply, Role, Stdin, Trouble, Version,
     clock::Date,
-    machine::{Cx, Running, Wait, Waiter},
+    machine::Cx,
     parse::{Statement, parse, split},
+    program::{Flow, Options, Running, Waiter},
 };
-
-/// Options of `db2`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Options {
-    /// `-v`
-    echo: bool,
-    /// `-s`
-    stop: bool,
-    /// `+w`
-    no_warnings: bool,
-    /// `+o`
-    silent: bool,
-    /// More statements than the one of the command line.
-    batch: bool,
-}
-
-/// What came of a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Flow {
-    /// It is done.
-    Done(Out),
-    /// It waits.
-    Wait(Wait),
-}
 
 /// Capitals and single blanks.
 pub(super) fn normal(text: &str) -> String {
@@ -213,7 +190,7 @@ impl Cx<'_> {
         let short = |n: &str| n.split('.').next().unwrap_or("").to_owned();
         let local = name == own
             || short(&name) == short(&own)
-            || super::config::resolve(&name, self.host).is_some_and(|a| self.host.has_address(&a));
+            || super::outside::resolve(&name, self.host).is_some_and(|a| self.host.has_address(&a));
         (!local).then(|| self.says("SQL6031N", &[]))
     }
 
@@ -440,27 +417,6 @@ impl Cx<'_> {
     /// Whether the database is a standby.
     pub(super) fn is_standby(&self) -> bool {
         self.m.role() == Some(Role::Standby)
-    }
-}
-
-impl Running {
-    /// Takes a statement's output.
-    pub(super) fn take(&mut self, out: &Out) {
-        let o = self.options;
-        if o.batch && o.echo && !o.silent {
-            self.out.text += &format!("{}\n", self.statement);
-        }
-        let exit = if o.no_warnings && matches!(out.exit, 1 | 2) { 0 } else { out.exit };
-        if !o.silent {
-            self.out.text += &out.text;
-            if o.batch {
-                self.out.text.push('\n');
-            }
-        }
-        self.out.exit = if o.batch { self.out.exit | exit } else { exit };
-        if o.stop && exit >= 4 {
-            self.statements.clear();
-        }
     }
 }
 

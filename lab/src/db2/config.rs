@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use workflows::model::SyncMode;
 
-use super::{Outside, Version};
+use super::{
+    Outside, Version,
+    outside::{port, resolve},
+};
 
 /// The mode of that name.
 fn sync_mode(name: &str) -> Option<SyncMode> {
@@ -151,30 +154,4 @@ impl Parameters {
     pub(super) fn has_window(&self) -> bool {
         self.window_s > 0 && self.sync.has_peer_window()
     }
-}
-
-/// Address of a host name, or the address itself.
-pub(super) fn resolve(name: &str, host: &dyn Outside) -> Option<String> {
-    if name.parse::<std::net::IpAddr>().is_ok() {
-        return Some(name.to_owned());
-    }
-    let hosts = host.read("/etc/hosts").unwrap_or_default();
-    hosts
-        .lines()
-        .map(|l| l.split('#').next().unwrap_or(""))
-        .find(|l| l.split_whitespace().skip(1).any(|w| w == name))
-        .and_then(|l| l.split_whitespace().next())
-        .map(str::to_owned)
-}
-
-/// Port of a service by `/etc/services`, or the number itself.
-pub(super) fn port(service: &str, host: &dyn Outside) -> Option<u16> {
-    if let Ok(number) = service.parse() {
-        return Some(number);
-    }
-    let services = host.read("/etc/services").unwrap_or_default();
-    services.lines().map(|l| l.split('#').next().unwrap_or("")).find_map(|l| {
-        let mut words = l.split_whitespace();
-        (words.next() == Some(service)).then(|| words.next()?.strip_suffix("/tcp")?.parse().ok()).flatten()
-    })
 }

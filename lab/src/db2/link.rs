@@ -1,118 +1,15 @@
 //! The connection of the pair: pairing check, catch-up, heartbeats, peer window, loss.
 
-use serde::{Deserialize, Serialize};
-
 use workflows::model::SyncMode;
 
 use super::{
-    Change, Connect, Machine, Out, Role, State, Version, Wish,
+    Change, Connect, Machine, Message, Out, Role, State,
     config::Parameters,
     log::{Record, prefix},
-    machine::{Cx, Database, Hadr, Waiter},
+    machine::Cx,
+    message::{Body, Hello, Refusal},
+    program::Waiter,
 };
-
-/// Between the two machines of a pair.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Message(pub(super) Body);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) enum Body {
-    /// The dialler's question.
-    Hello(Box<Hello>),
-    /// The primary takes the standby.
-    Accept { end: u64, log_ms: u64 },
-    /// It does not.
-    Refuse(Refusal),
-    /// Log, and how far it is ours; with the peer window's end if we are in peer.
-    Data { streams: Vec<(u64, u64)>, records: Vec<Record>, window_end_ms: Option<u64> },
-    /// The standby has the log to there.
-    Ack { end: u64 },
-    /// Heartbeat.
-    Beat { end: u64, log_ms: u64, window_end_ms: Option<u64> },
-    /// From now on in peer.
-    Peer { window_end_ms: u64 },
-    /// A polite end of the database at the other side.
-    Bye,
-    /// Role switch, please.
-    TakeOver,
-    /// The old primary is a standby now, its log ends there.
-    Ready { end: u64 },
-    /// The new primary is one.
-    Switched { window_end_ms: u64 },
-    /// Forced takeover: stop writing.
-    Stop,
-    /// It stopped.
-    Stopped,
-}
-
-/// Who dials.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Hello {
-    role: Role,
-    database: String,
-    instance: String,
-    version: Version,
-    parameters: Parameters,
-    streams: Vec<(u64, u64)>,
-    end: u64,
-}
-
-/// Why not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Refusal {
-    /// We are primary, by a takeover.
-    Primary,
-    /// Configurations do not match.
-    Mismatch,
-    /// The standby's log is of another stream.
-    Diverged,
-    /// Not a primary that could take anybody.
-    NotPrimary,
-}
-
-/// When something is due although nothing happens, true time.
-pub(super) fn next_timer(db: &Database, hadr: &Hadr, skew_ms: i64) -> u64 {
-    let mut next = u64::MAX;
-    let mut at = |ms: u64| next = next.min(ms);
-    if hadr.link.is_some() {
-        at(hadr.next_beat_ms);
-        at(hadr.last_recv_ms + hadr.parameters.timeout_s * 1000);
-    }
-    match hadr.state {
-        State::DisconnectedPeer => at(hadr.window_end_ms.saturating_add_signed(-skew_ms)),
-        State::LocalCatchup | State::RemoteCatchup => at(hadr.stage_ms),
-        _ => {}
-    }
-    if asks(db, hadr) && hadr.link.is_none() && hadr.asking.is_none() {
-        at(hadr.retry_ms);
-    }
-    if let Some((_, since)) = hadr.asking {
-        at(since + hadr.parameters.timeout_s * 1000);
-    }
-    hadr.start_until_ms.into_iter().for_each(&mut at);
-    hadr.takeover.into_iter().for_each(|t| at(t.until_ms));
-    hadr.doomed_ms.into_iter().for_each(&mut at);
-    next
-}
-
-/// Whether it dials: a standby its primary; a primary that starts, to hear whether somebody took over.
-fn asks(db: &Database, hadr: &Hadr) -> bool {
-    match db.role {
-        Role::Standby => hadr.state != State::LocalCatchup && hadr.doomed_ms.is_none(),
-        _ => hadr.start_until_ms.is_some(),
-    }
-}
-
-/// What an active database of a pair wants of the network.
-pub(super) fn wish(db: &Database, hadr: &Hadr, now: u64) -> Wish {
-    let p = &hadr.parameters;
-    let primary = db.role == Role::Primary && !db.disabled;
-    let free = hadr.link.is_none() && hadr.asking.is_none() && now >= hadr.retry_ms;
-    Wish {
-        listen: primary.then(|| (p.local_address.clone(), p.local_port)),
-        dial: (asks(db, hadr) && free).then(|| p.remote_address.clone().map(|a| (a, p.remote_port))).flatten(),
-    }
-}
 
 impl Cx<'_> {
     /// Whatever is due by now.

@@ -1,244 +1,14 @@
-//! One host's instance and database: state, events, effects.
+//! One host's instance and database: what is on disk, what dies with the processes, and who takes which event.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Call, Change, Config, Connect, Content, Knobs, Log, Message, Out, Reply, Role, State, Trouble, clp::Options,
-    config::Parameters,
+    Config, Connect, Content, Effect, Event, Knobs, Log, Message, Out, Outside, Reply, Role, State, Wish,
+    database::{Active, Database, Hadr},
+    program::Waiter,
 };
-
-/// The host around the instance: names, addresses, files.
-pub trait Outside {
-    /// Host name of the kernel.
-    fn host_name(&self) -> String;
-    /// Whether the host has that address now.
-    fn has_address(&self, address: &str) -> bool;
-    /// Content of a file.
-    fn read(&self, path: &str) -> Option<String>;
-    /// Writes a file; false when its folder is not there or may not be written.
-    fn write(&mut self, path: &str, content: &str) -> bool;
-    /// Whether it is a folder.
-    fn is_dir(&self, path: &str) -> bool;
-}
-
-/// What happens to a machine.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A program is called.
-    Call {
-        /// Number for the answer.
-        id: u64,
-        /// The call.
-        call: Call,
-    },
-    /// The caller of a program that has not answered is gone; the server goes on.
-    Gone {
-        /// Its number.
-        id: u64,
-    },
-    /// A client program connects to the database (activates it, as a CONNECT does).
-    Client {
-        /// Number for the answer: exit 0, or the message.
-        id: u64,
-        /// Name of the client.
-        name: String,
-    },
-    /// A client program's connection ends.
-    ClientGone {
-        /// Name of the client.
-        name: String,
-    },
-    /// A client commits. The answer may take as long as the peer window.
-    Commit {
-        /// Number for the answer: exit 0, or the message.
-        id: u64,
-        /// What it did.
-        change: Change,
-    },
-    /// A connection to the partner is there.
-    Up {
-        /// Its number, which the driver gives.
-        link: u64,
-        /// We dialled.
-        dialled: bool,
-    },
-    /// Nobody answered where we dialled.
-    DialFailed,
-    /// A connection is closed or broken, as far as this host can see.
-    Down {
-        /// Its number.
-        link: u64,
-    },
-    /// The partner does not take what is sent (or does again).
-    Congested {
-        /// Whether.
-        on: bool,
-    },
-    /// From the partner.
-    Message {
-        /// By that connection.
-        link: u64,
-        /// What.
-        message: Message,
-    },
-    /// The instance's processes are killed; the host lives.
-    Killed,
-    /// Time has passed.
-    Tick,
-}
-
-/// What a machine does to the world.
-#[derive(Debug, Clone)]
-pub enum Effect {
-    /// A call, a client or a commit is answered. `takes_ms` is only the program's own time, not the waiting.
-    Done {
-        /// Number.
-        id: u64,
-        /// Answer.
-        reply: Reply,
-    },
-    /// To the partner.
-    Send {
-        /// By that connection.
-        link: u64,
-        /// What.
-        message: Message,
-    },
-    /// Close a connection.
-    Close {
-        /// Its number.
-        link: u64,
-    },
-}
-
-/// What a machine wants of the network now.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Wish {
-    /// Listen at this address and port.
-    pub listen: Option<(String, u16)>,
-    /// Open a connection to this address and port.
-    pub dial: Option<(String, u16)>,
-}
-
-/// The database, as it is on disk.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Database {
-    pub(super) name: String,
-    pub(super) config: Config,
-    pub(super) role: Role,
-    pub(super) log: Log,
-    pub(super) rollforward_pending: bool,
-    pub(super) backup_pending: bool,
-    /// Circular logging was given up and no backup taken since.
-    pub(super) needs_backup: bool,
-    /// The standby took over by force and told us so.
-    pub(super) disabled: bool,
-    /// It was STANDARD and a start as primary waits: a start that fails leaves the role as it was.
-    pub(super) promoting: bool,
-    pub(super) alternate: (String, String),
-}
-
-/// HADR while the database is active.
-#[derive(Debug, Clone)]
-pub(super) struct Hadr {
-    pub(super) parameters: Parameters,
-    pub(super) state: State,
-    pub(super) connect: Connect,
-    /// Since when, by our clock.
-    pub(super) connect_ms: u64,
-    /// The connection that the pair lives on.
-    pub(super) link: Option<u64>,
-    /// The one on which our question is not answered yet, and since when.
-    pub(super) asking: Option<(u64, u64)>,
-    pub(super) last_recv_ms: u64,
-    pub(super) next_beat_ms: u64,
-    /// End of the present catch-up stage.
-    pub(super) stage_ms: u64,
-    /// The standby has said something on this connection: it knows that it is no longer in the former peer state.
-    pub(super) confirmed: bool,
-    /// What the partner has of the log, as far as it said.
-    pub(super) partner_end: u64,
-    pub(super) partner_log_ms: u64,
-    /// End of the peer window as known here, by the primary's clock, ms; 0: never in peer.
-    pub(super) window_end_ms: u64,
-    pub(super) retry_ms: u64,
-    /// A start as primary waits for its standby until then.
-    pub(super) start_until_ms: Option<u64>,
-    /// A takeover waits.
-    pub(super) takeover: Option<Takeover>,
-    /// When a standby whose logs are of another stream ends itself.
-    pub(super) doomed_ms: Option<u64>,
-}
-
-/// A takeover under way on a standby.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Takeover {
-    pub(super) by_force: bool,
-    pub(super) until_ms: u64,
-}
-
-/// An active database.
-#[derive(Debug, Clone)]
-pub(super) struct Active {
-    pub(super) since_ms: u64,
-    /// By ACTIVATE or HADR: it outlives its last connection.
-    pub(super) explicit: bool,
-    pub(super) quiesced: bool,
-    pub(super) hadr: Option<Hadr>,
-}
-
-/// What a running program waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// The start as primary, for START HADR.
-    StartHadr,
-    /// The same, for ACTIVATE.
-    Activate,
-    /// The same, for CONNECT.
-    Connect,
-    /// The takeover.
-    Takeover,
-}
-
-/// A program that runs.
-#[derive(Debug, Clone)]
-pub(super) struct Running {
-    pub(super) id: u64,
-    pub(super) call: Call,
-    pub(super) options: Options,
-    pub(super) statements: VecDeque<String>,
-    /// The rest of standard input.
-    pub(super) input: VecDeque<String>,
-    pub(super) statement: String,
-    pub(super) out: Out,
-    pub(super) cost_ms: u64,
-    /// What it meets when the present statement is done.
-    pub(super) after: Option<Trouble>,
-    pub(super) wait: Option<Wait>,
-}
-
-/// What waits for something to happen.
-#[derive(Debug, Clone)]
-pub(super) enum Waiter {
-    Program(Box<Running>),
-    /// A client that connects.
-    Client {
-        id: u64,
-        name: String,
-    },
-    /// A commit that is not written yet, because the window is open.
-    Blocked {
-        id: u64,
-        change: Change,
-    },
-    /// A commit that the standby must acknowledge.
-    Written {
-        id: u64,
-        end: u64,
-    },
-}
 
 /// What dies with the processes.
 #[derive(Debug, Clone, Default)]
@@ -432,7 +202,7 @@ impl Machine {
     /// When the next event is due although nothing happens; `None`: never.
     pub fn next_timer_ms(&self) -> Option<u64> {
         let hadr = self.run.active.as_ref().and_then(|a| a.hadr.as_ref());
-        let next = self.database.as_ref().zip(hadr).map(|(db, h)| super::link::next_timer(db, h, self.knobs.skew_ms));
+        let next = self.database.as_ref().zip(hadr).map(|(db, h)| h.next_timer(db, self.knobs.skew_ms));
         next.into_iter().chain(self.run.forced_ms).min()
     }
 
@@ -441,7 +211,7 @@ impl Machine {
         let (Some(db), Some(hadr)) = (&self.database, self.run.active.as_ref().and_then(|a| a.hadr.as_ref())) else {
             return Wish::default();
         };
-        super::link::wish(db, hadr, now_ms)
+        hadr.wish(db, now_ms)
     }
 
     /// This machine's clock at a true time.

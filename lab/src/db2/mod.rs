@@ -34,14 +34,19 @@
 mod clock;
 mod clp;
 mod config;
+mod database;
+mod event;
 mod knobs;
 mod link;
 mod listing;
 mod log;
 mod machine;
+mod message;
 mod monitor;
+mod outside;
 mod pair;
 mod parse;
+mod program;
 mod start;
 mod takeover;
 #[cfg(test)]
@@ -53,10 +58,12 @@ mod utility;
 use serde::{Deserialize, Serialize};
 
 pub use config::Config;
+pub use event::{Effect, Event, Wish};
 pub use knobs::{Fault, Half, Knobs, Trouble};
-pub use link::Message;
 pub use log::{Change, Content, Log};
-pub use machine::{Effect, Event, Machine, Outside, Wish};
+pub use machine::Machine;
+pub use message::Message;
+pub use outside::Outside;
 pub use pair::{Blow, Build, Commit, Host, Pair, Side};
 
 /// The programs of the stand-in.

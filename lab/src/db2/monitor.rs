@@ -3,8 +3,9 @@
 use super::{
     Call, Connect, Locale, Log, Out, Role, State, Version,
     clock::{Date, decimal, stamp},
+    database::{Active, Database, Hadr},
     listing::positions,
-    machine::{Active, Cx, Database, Hadr},
+    machine::Cx,
 };
 
 impl Cx<'_> {

@@ -1,7 +1,5 @@
 //! Statements of the command line processor.
 
-use super::takeover::Form;
-
 /// What a statement says. Names are as given; keywords count in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Statement {
@@ -61,6 +59,14 @@ pub(super) enum Statement {
     Stop(bool),
     /// Not understood, from this word on.
     Unknown(String),
+}
+
+/// Form of TAKEOVER HADR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Plain,
+    ByForce,
+    PeerWindowOnly,
 }
 
 /// A statement, and who it is to be done as.

@@ -1,11 +1,12 @@
 //! START HADR, STOP HADR, ACTIVATE, DEACTIVATE, and the connections that do the same on their own.
 
 use super::{
-    Connect, Out, Role, State,
-    clp::Flow,
+    Connect, Message, Out, Role, State,
     config::Parameters,
-    link::{Body, Message},
-    machine::{Active, Cx, Hadr, Wait, Waiter},
+    database::{Active, Hadr},
+    machine::Cx,
+    message::Body,
+    program::{Flow, Wait, Waiter},
 };
 
 impl Cx<'_> {

@@ -3,19 +3,13 @@
 use workflows::model::SyncMode;
 
 use super::{
-    Half, Out, Role, State,
-    clp::Flow,
-    link::{Body, Message},
-    machine::{Cx, Takeover, Wait, Waiter},
+    Half, Message, Out, Role, State,
+    database::Takeover,
+    machine::Cx,
+    message::Body,
+    parse::Form,
+    program::{Flow, Wait, Waiter},
 };
-
-/// Form of the command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    Plain,
-    ByForce,
-    PeerWindowOnly,
-}
 
 impl Cx<'_> {
     fn refuse(&mut self, reason: u32) -> Flow {

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Config, Log, Out, Role, Stdin, Version,
-    clock::Date,
-    machine::{Cx, Database, Running},
-};
+use super::{Config, Log, Out, Role, Stdin, Version, clock::Date, database::Database, machine::Cx, program::Running};
 
 /// A backup image.
 #[derive(Debug, Serialize, Deserialize)]

@@ -2,11 +2,14 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
+use crate::process;
+
 use super::{
     LabError, Result,
     machine::{Machine, bmc_address, bmc_name},
+    name::hash,
     net::Network,
-    process,
+    shell::start_detached,
 };
 
 /// User of the BMCs.
@@ -14,12 +17,17 @@ pub const USER: &str = "admin";
 /// Their password.
 pub const PASSWORD: &str = "fence";
 
+/// Where the password of a BMC is, on the machines where hamn may run.
+pub fn password_file(machine: Machine) -> String {
+    format!("/etc/hamn/{}.password", bmc_name(machine))
+}
+
 /// GUID of a BMC as `ipmitool … mc guid` of Debian 12 prints it.
 pub(crate) fn guid(prefix: &str, machine: Machine) -> String {
     // ipmitool guesses the order of the bytes from the digit that tells the version, in this order of bytes the 1 of 1100; the zeros
     // make it no version in any other.
     let first = if machine == Machine::Mn2 { 2 } else { 1 };
-    format!("0{first}665544-3322-1100-0000-0000{:08x}", super::hash(prefix) as u32)
+    format!("0{first}665544-3322-1100-0000-0000{:08x}", hash(prefix) as u32)
 }
 
 /// The bytes of a GUID as the BMC sends them: the last one first.
@@ -86,7 +94,7 @@ pub(crate) fn start(dir: &Path, program: &Path, network: &Network, machine: Mach
         text(&here.join("state")),
         "-n".into(),
     ];
-    super::start_detached("nsenter", &argv, log)?;
+    start_detached("nsenter", &argv, log)?;
     // It has no sign of readiness but its socket.
     let listens = || {
         process::in_namespace(&namespace)

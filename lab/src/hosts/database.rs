@@ -10,6 +10,7 @@ use std::{
 use super::{
     LabError, Options, Result,
     machine::{CLUSTER_NETWORK, Machine, Nic},
+    name::hash,
     rootfs::{Upper, account},
     seed, shell,
 };
@@ -65,8 +66,8 @@ impl Server {
 
     /// The template, made if the cache does not hold it. A crash leaves a folder of another name, which the next one removes.
     pub(crate) fn template(&self, cache: &Path) -> Result<PathBuf> {
-        let sql = seed::sql();
-        let name = format!("postgresql-{}-{:016x}", self.version, super::hash(&format!("{TEMPLATE_FORM}\n{sql}")));
+        let sql = seed::sql(ROLE);
+        let name = format!("postgresql-{}-{:016x}", self.version, hash(&format!("{TEMPLATE_FORM}\n{sql}")));
         let done = cache.join(&name);
         if done.join("PG_VERSION").exists() {
             return Ok(done);

@@ -4,10 +4,7 @@ use std::{fs, path::Path};
 
 use workflows::model;
 
-use crate::{
-    db2::{Build, Knobs, Machine as Instance, PROGRAMS, Pair, Side},
-    standin::db2::STATE,
-};
+use crate::db2::{Build, Knobs, Machine as Instance, PROGRAMS, Pair, Side};
 
 use super::{
     Lab, LabError, Result,
@@ -25,6 +22,8 @@ pub const DB2_HOME: &str = "/var/lib/db2";
 pub const DB2_DATABASE: &str = "XCATDB";
 /// Folder of backup images.
 pub const DB2_BACKUP: &str = "/var/lib/db2/backup";
+/// State of instance and database, below the instance's home: what survives a kill and a power cut.
+pub const DB2_STATE: &str = "sqllib/standin/state.json";
 /// User and group number of the account.
 const OWNER: (u32, u32) = (1970, 1970);
 const SERVICES: [(&str, u16); 2] = [("DB2_HADR_1", 55_001), ("DB2_HADR_2", 55_002)];
@@ -164,7 +163,7 @@ pub(super) fn install(upper: &Upper, machine: Machine, state: &str, standin: &st
     )?;
     let nodes = format!("0 {} 0\n", machine.host_name());
     upper.file_of(OWNER, &format!("{DB2_HOME}/sqllib/db2nodes.cfg"), 0o644, &nodes)?;
-    upper.file_of(OWNER, &format!("{DB2_HOME}/{STATE}"), 0o600, state)?;
+    upper.file_of(OWNER, &format!("{DB2_HOME}/{DB2_STATE}"), 0o600, state)?;
     upper.file(
         "/etc/init.d/db2",
         0o755,

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::{
-    Result, bmc, database,
+    Result,
+    bmc::{self, password_file},
+    database,
     database::Server,
     keys::Keys,
     machine::{DOMAIN, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME},
-    pair::password_file,
     persona::{AIX_PATH, Persona, STANDIN},
     rootfs::Upper,
 };

@@ -3,10 +3,12 @@
 
 use std::{fs, path::PathBuf};
 
+use crate::process;
+
 use super::{
     LabError, LabErrorKind, Result,
     machine::{Machine, Nic, PREFIX, Plug, bmc_address, bmc_name},
-    process, shell,
+    shell,
 };
 
 /// The line from a bridge to a machine as something worse than a cable.

@@ -3,18 +3,13 @@
 use workflows::model::{Database, Fence, Nim, NimResources, Node, Pair, Platform, Postgres, Service, Witness, Xcat};
 
 use super::{
-    Lab, bmc, database,
+    Lab,
+    bmc::{self, password_file},
+    database,
     db2::Db2,
-    machine::{
-        CLUSTER_NETWORK, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME, bmc_address, bmc_name,
-    },
+    machine::{CLUSTER_NETWORK, Machine, Nic, PREFIX, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME, bmc_address},
     persona::{CLUSTER_INTERFACE, GATEWAY, NIM_DEVICE, Persona},
 };
-
-/// Where the password of a BMC is, on the machines where hamn may run.
-pub fn password_file(machine: Machine) -> String {
-    format!("/etc/hamn/{}.password", bmc_name(machine))
-}
 
 /// The pair of a lab, with everything pinned.
 pub fn config(lab: &Lab) -> Pair {

@@ -2,10 +2,12 @@
 
 use std::{fs, path::Path, str::FromStr, time::Duration};
 
+use crate::process;
+
 use super::{
     Lab, LabError, LabErrorKind, Result,
     machine::{Machine, Nic, Plug},
-    process,
+    shell::start_detached,
     state::{Lock, write_private},
 };
 
@@ -131,7 +133,7 @@ impl Lab {
         .to_vec();
         let console = here.join("console");
         let log = fs::File::create(&console).map_err(|e| LabError::file("write", &console, &e))?;
-        super::start_detached("nsenter", &argv, log)?;
+        start_detached("nsenter", &argv, log)?;
         if !process::poll(process::PATIENCE, || self.init(machine).is_some()) {
             let said = fs::read_to_string(&console).unwrap_or_default();
             return Err(LabError::too_late(format!("{machine} does not start."), said));

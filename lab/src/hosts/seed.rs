@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::xcat::{Row, TABLES, Table, table};
 
-use super::{
-    database::ROLE,
-    machine::{DOMAIN, Machine, Nic, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME},
-};
+use super::machine::{DOMAIN, Machine, Nic, SERVICE_ADDRESS, SERVICE_NAME, STANDBY_NAME};
 
 /// Nodes of the seed, the service node not counted.
 pub const COMPUTE_NODES: u32 = 8;
@@ -38,14 +35,14 @@ pub(crate) fn content() -> BTreeMap<String, Vec<Row>> {
     all
 }
 
-/// Statements with an empty line after each, as a single-user server wants them.
-pub(crate) fn sql() -> String {
+/// Statements with an empty line after each, as a single-user server wants them; the tables are that role's.
+pub(crate) fn sql(owner: &str) -> String {
     let mut sql = String::new();
     for t in TABLES {
         let columns: Vec<String> = t.columns.iter().map(|c| format!("\"{c}\" text")).collect();
         let _ =
             writeln!(sql, "CREATE TABLE {} ({}, PRIMARY KEY (\"{}\"));\n", t.name, columns.join(", "), t.columns[0]);
-        let _ = writeln!(sql, "ALTER TABLE {} OWNER TO {ROLE};\n", t.name);
+        let _ = writeln!(sql, "ALTER TABLE {} OWNER TO {owner};\n", t.name);
     }
     for (table, row) in rows() {
         let set = table.columns.iter().zip(&row).filter(|(_, v)| !v.is_empty());

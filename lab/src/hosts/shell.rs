@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     io::Write,
     path::Path,
     process::{Command, Stdio},
@@ -121,4 +122,19 @@ pub fn preflight() -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Starts a program that is to outlive us; it says where its children are.
+pub(crate) fn start_detached(program: &str, argv: &[String], log: File) -> Result<()> {
+    let failed = |detail: String| LabError::failed(format!("`{program}` could not be started."), detail);
+    let other = log.try_clone().map_err(|e| failed(e.to_string()))?;
+    let status = Command::new(program)
+        .args(argv)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::from(log))
+        .stderr(Stdio::from(other))
+        .status()
+        .map_err(|e| failed(e.to_string()))?;
+    if status.success() { Ok(()) } else { Err(failed(format!("{} {}: {status}", program, argv.join(" ")))) }
 }

@@ -10,7 +10,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{LabError, LabErrorKind, Result, machine::Machine, persona::Persona, process::Process};
+use crate::process::Process;
+
+use super::{LabError, LabErrorKind, Result, machine::Machine, persona::Persona};
 
 /// The file.
 const NAME: &str = "lab.json";

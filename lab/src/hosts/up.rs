@@ -9,26 +9,28 @@ use std::{
     time::Duration,
 };
 
+use crate::process::Process;
+
 use super::{
-    Lab, LabError, LabErrorKind, Options, Result, bmc,
+    Lab, LabError, LabErrorKind, Options, Result, aix, bmc,
     database::Server,
     db2, furnish,
     keys::Keys,
     machine::Machine,
+    name::prefix,
     net::Network,
-    persona,
+    persona::STANDIN,
     power::{PowerAction, listens_on},
-    prefix, preflight,
-    process::Process,
-    remains,
+    remains::{LOCK, remains},
     rootfs::Upper,
+    shell::preflight,
     state::{self, Lock, State},
 };
 
 /// Longest wait for any one thing; a loaded machine is slow.
 const LIMIT: Duration = Duration::from_secs(300);
 
-pub(super) fn up(options: &Options) -> Result<Lab> {
+fn up(options: &Options) -> Result<Lab> {
     preflight()?;
     options.persona.check()?;
     let dir = prepare(&options.dir)?;
@@ -81,7 +83,7 @@ fn prepare(dir: &Path) -> Result<std::path::PathBuf> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| LabError::file("make", dir, &e))?;
     let dir = fs::canonicalize(dir).map_err(|e| LabError::file("find", dir, &e))?;
     let foreign = fs::read_dir(&dir).into_iter().flatten().flatten().next().is_some();
-    if foreign && State::read(&dir).is_none() && !dir.join(super::LOCK).exists() {
+    if foreign && State::read(&dir).is_none() && !dir.join(LOCK).exists() {
         return Err(LabError::new(
             LabErrorKind::Usage,
             "This folder holds something else than a practice cluster.",
@@ -137,14 +139,14 @@ fn build(lab: &mut Lab, options: &Options) -> Result<()> {
         }
         if machine.is_mn() {
             furnish::management_node(&upper, machine, &server, options.db2.is_some(), persona)?;
-            let program = if persona.is_aix(machine) { persona::STANDIN } else { furnish::PROGRAM };
+            let program = if persona.is_aix(machine) { STANDIN } else { furnish::PROGRAM };
             match &template {
                 Some(template) => server.install(&upper, machine, template, options)?,
                 None => db2::install(&upper, machine, &states[usize::from(machine == Machine::Mn2)], program)?,
             }
         }
         if let Some(shell) = persona.shell(machine) {
-            persona::furnish(&upper, machine, shell, id, &program, options.db2.is_none().then_some(&server))?;
+            aix::furnish(&upper, machine, shell, id, &program, options.db2.is_none().then_some(&server))?;
         }
     }
 
@@ -203,6 +205,14 @@ fn wait_db2(lab: &Lab, formed: bool) -> Result<()> {
 }
 
 impl Lab {
+    /// Makes a lab and waits until it replicates and answers. A killed or crashed one in the same folder is removed first.
+    ///
+    /// # Errors
+    /// [`LabErrorKind::AlreadyUp`] when a whole one lives there.
+    pub fn up(options: &Options) -> Result<Self> {
+        up(options)
+    }
+
     /// One SQL text as PostgreSQL's owner on a machine: the answer, columns separated by `|`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! *documented* (NIM high availability): `sync` backs up the master's database and restores it on the alternate; resources that the master
 //! serves are removed from it unless they are replicated; object definitions are reset; the alternate controls nothing until `takeover`.
 
-use super::{Backend, Message, Nim, Object, Reply, Role, Words, error, inner, operate};
+use super::{Backend, Message, Nim, Object, Reply, Role, Words, error, inner, objects};
 
 /// First line of a copy.
 const MARK: &str = "#nim database\n";
@@ -80,7 +80,7 @@ pub(super) fn sync(alternate: &Object, words: &Words<'_>, force: bool, backend: 
     }
     for object in &mut objects {
         if object.class == "machines" {
-            object.attributes.retain(|(kind, _)| operate::class_of(kind) != Some("resources"));
+            object.attributes.retain(|(kind, _)| objects::class_of(kind) != Some("resources"));
             object.set("Cstate", "ready for a NIM operation");
         } else if object.get("alloc_count").is_some() {
             object.set("alloc_count", "0");
@@ -112,7 +112,7 @@ pub(super) fn takeover(name: &str, backend: &mut dyn Backend) -> Reply {
     nim.role = Role::Master;
     nim.objects.retain(|o| o.name != host);
     if nim.object("master").is_none() {
-        nim.objects.splice(0..0, operate::base(&host));
+        nim.objects.splice(0..0, objects::base(&host));
     }
     rename_master(&mut nim.objects, &host);
     if of != host && nim.object(&of).is_none() {

@@ -13,7 +13,7 @@ pub(super) fn lsnim(args: &[&str], backend: &dyn Backend) -> Reply {
         return error(12, "lsnim", "this machine is not configured as a NIM master");
     }
     let (kind, class) = (words.value('t'), words.value('c'));
-    if let Some(unknown) = kind.filter(|k| super::operate::class_of(k).is_none()) {
+    if let Some(unknown) = kind.filter(|k| super::objects::class_of(k).is_none()) {
         return error(5, "lsnim", &format!("\"{unknown}\" is not a valid value for the -t flag"));
     }
     let mut chosen: Vec<&Object> = Vec::new();

@@ -7,6 +7,7 @@
 mod deploy;
 mod high;
 mod list;
+mod objects;
 mod operate;
 pub mod sample;
 mod spot;
@@ -103,7 +104,7 @@ impl Nim {
     /// A master that knows itself and the boot resource.
     pub fn master(host_name: &str) -> Self {
         let mut nim = Self { role: Role::Master, ..Self::default() };
-        nim.objects = operate::base(host_name);
+        nim.objects = objects::base(host_name);
         nim
     }
 
@@ -118,7 +119,7 @@ impl Nim {
 
     /// A resource as `nim -o define` makes it, without looking whether its location is there. For healthy worlds.
     pub fn add_resource(&mut self, kind: &str, name: &str, location: &str) {
-        self.objects.push(operate::resource(kind, name, location));
+        self.objects.push(objects::resource(kind, name, location));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Backend, Found, Object, Reply, Role, Words, error, inner,
-    operate::{missing, resource},
+    objects::{missing, resource},
 };
 
 /// A file without which there is no SPOT in a directory.

@@ -12,7 +12,6 @@ use super::{
     Ran, World,
     fixed::{Fixed, dotted, ip},
     index,
-    machine::helper_index,
 };
 use crate::{
     aix::{self, Address, Interface, Kernel, Link, Neighbour, Odm, Process},
@@ -223,7 +222,7 @@ impl Kernel for Host<'_> {
                 return Process::Stopping(PID);
             }
             ("xcatd", _) => m.xcatd.is_some(),
-            (_, Some(helper)) => m.helpers[helper_index(helper)],
+            (_, Some(helper)) => m.helpers[helper.index()],
             _ => self.own().subsystems.contains(subsystem),
         };
         if runs { Process::Active(PID) } else { Process::Inoperative }
@@ -235,7 +234,7 @@ impl Kernel for Host<'_> {
             ("xcatd", _) => self.cost_ms += self.world.xcat(self.id, "xcatd", &["start"], &[]).cost_ms,
             (_, Some(helper)) => {
                 let m = self.world.m_mut(self.id);
-                m.helpers[helper_index(helper)] = !m.helper_broken[helper_index(helper)];
+                m.helpers[helper.index()] = !m.helper_broken[helper.index()];
             }
             _ => drop(self.own_mut().subsystems.insert(subsystem.to_owned())),
         }
@@ -250,7 +249,7 @@ impl Kernel for Host<'_> {
                     self.world.m_mut(self.id).xcatd_lingers_ms = 0;
                 }
             }
-            (_, Some(helper)) => self.world.m_mut(self.id).helpers[helper_index(helper)] = false,
+            (_, Some(helper)) => self.world.m_mut(self.id).helpers[helper.index()] = false,
             _ => drop(self.own_mut().subsystems.remove(subsystem)),
         }
     }

@@ -162,7 +162,7 @@ impl World {
             ["sh", "-c", script, _, interface, ..] if *script == fixed.preflight => Some(self.preflight(id, interface)),
             ["sh", "-c", script, "processes", programs] if *script == fixed.helper_processes => {
                 let helper = helper(programs.split('|').next()?)?;
-                let running = self.m(id).helpers[super::machine::helper_index(helper)];
+                let running = self.m(id).helpers[helper.index()];
                 Some(Ran::ok(format!("{}\n", u8::from(running)), 20))
             }
             ["sh", "-c", script, "carrier", interface] if *script == fixed.carrier => {
@@ -270,7 +270,7 @@ impl World {
     }
 
     fn control_helper(&mut self, id: NodeId, helper: Helper, action: &str) -> Ran {
-        let at = super::machine::helper_index(helper);
+        let at = helper.index();
         let m = self.m_mut(id);
         let (running, broken) = (m.helpers[at], m.helper_broken[at]);
         match action {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use workflows::model::NodeId;
 
-use super::{World, database::Role, db2::side, machine::helper_index};
+use super::{World, database::Role, db2::side};
 use crate::{
     aix::Odm,
     db2::{Config, Connect, Role as Db2Role, State},
@@ -119,7 +119,7 @@ impl World {
                     },
                     helpers: [(Helper::Dns, "dns"), (Helper::Dhcp, "dhcp"), (Helper::Consoles, "consoles")]
                         .into_iter()
-                        .filter(|(h, _)| m.helpers[helper_index(*h)])
+                        .filter(|(h, _)| m.helpers[h.index()])
                         .map(|(_, name)| name)
                         .collect::<Vec<_>>()
                         .join(" "),

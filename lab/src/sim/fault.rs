@@ -2,27 +2,13 @@
 
 use workflows::model::NodeId;
 
-use super::{World, fixed::Fixed, index, machine::AtBoot};
-
-/// A network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Network {
-    /// The cluster-facing one: service address, ARP, replication.
-    Cluster,
-    /// The one that further own addresses are on; there is none when all own addresses are cluster-facing.
-    Admin,
-    /// Both.
-    Both,
-}
-
-/// Where in its effect a command hangs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freeze {
-    /// Before it did anything.
-    Before,
-    /// After its effect, without an answer.
-    After,
-}
+use super::{
+    World,
+    fixed::Fixed,
+    hit::{Freeze, Hit},
+    index,
+    machine::AtBoot,
+};
 
 /// How a BMC lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,66 +22,30 @@ pub enum Lie {
     OffOnce,
 }
 
-#[derive(Debug, Clone)]
-struct Fault {
-    substring: String,
-    hit: Hit,
-    left: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Hit {
-    Hang(Freeze),
-    Fail(i32),
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Faults(Vec<Fault>);
-
-impl Faults {
-    /// The fault that a subject (a command line, a path) meets; the subject is only made when there are faults at all.
-    pub(super) fn take(&mut self, subject: impl FnOnce() -> String) -> Option<Hit> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let subject = subject();
-        let at = self.0.iter().position(|f| subject.contains(&f.substring))?;
-        let fault = &mut self.0[at];
-        let hit = fault.hit;
-        if let Some(left) = &mut fault.left {
-            *left -= 1;
-            if *left == 0 {
-                self.0.remove(at);
-            }
-        }
-        Some(hit)
-    }
-}
-
 impl World {
     /// Every command whose line contains `substring` hangs until its time limit, until [`World::thaw`].
     pub fn freeze(&mut self, substring: &str, when: Freeze) {
-        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Hang(when), left: None });
+        self.faults.add(substring, Hit::Hang(when), None);
     }
 
     /// The next command whose line contains `substring` hangs until its time limit.
     pub fn freeze_next(&mut self, substring: &str, when: Freeze) {
-        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Hang(when), left: Some(1) });
+        self.faults.add(substring, Hit::Hang(when), Some(1));
     }
 
     /// The next command whose line (or file edit whose path) contains `substring` exits so, without any effect.
     pub fn fail_next(&mut self, substring: &str, exit: i32) {
-        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Fail(exit), left: Some(1) });
+        self.faults.add(substring, Hit::Fail(exit), Some(1));
     }
 
     /// As [`World::fail_next`], until [`World::thaw`].
     pub fn fail_always(&mut self, substring: &str, exit: i32) {
-        self.faults.0.push(Fault { substring: substring.to_owned(), hit: Hit::Fail(exit), left: None });
+        self.faults.add(substring, Hit::Fail(exit), None);
     }
 
     /// Takes all of these faults back.
     pub fn thaw(&mut self) {
-        self.faults.0.clear();
+        self.faults.clear();
     }
 
     /// xcatd of a machine, if it runs, answers nobody any more until it is restarted.
@@ -122,7 +72,7 @@ impl World {
 
     /// named, dhcpd or conserver of a machine cannot be started (or can again).
     pub fn break_helper(&mut self, id: NodeId, helper: crate::xcat::Helper, broken: bool) {
-        self.m_mut(id).helper_broken[super::machine::helper_index(helper)] = broken;
+        self.m_mut(id).helper_broken[helper.index()] = broken;
     }
 
     /// The data directory of a machine was not mounted: another, empty database is in its place (trap 52).

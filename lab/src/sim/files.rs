@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use workflows::{Action, ActionResult, Place};
 
-use super::{World, fault};
+use super::{World, hit::Hit};
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl World {
         let (path, mode) = target(action);
         let path = &*path;
         let fault = self.faults.take(|| path.to_owned());
-        if let Some(fault::Hit::Fail(exit)) = fault {
+        if let Some(Hit::Fail(exit)) = fault {
             self.advance(2);
             return ActionResult { exit: Some(exit), stdout: String::new(), stderr: "simulated failure\n".to_owned() };
         }

@@ -8,10 +8,10 @@ use super::{
     Tables, World,
     database::{Commit, Database, Role, healthy_conf},
     db2::Db2,
-    fault::Faults,
     fence::Device,
     files::Files,
     fixed::Fixed,
+    hit::Faults,
     machine::{AtBoot, Machine, Xcatd},
     watch::Watch,
 };

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use workflows::{Place, model::NodeId};
 
-use super::{World, aix::Aix, database::Database, fault::Network, files::Files, index};
-use crate::xcat::{Daemon, Helper};
+use super::{World, aix::Aix, database::Database, files::Files, index, network::Network};
+use crate::xcat::Daemon;
 
 /// Milliseconds from power on to sshd.
 pub(super) const BOOT_MS: u64 = 3_000;
@@ -63,14 +63,6 @@ pub(super) struct Machine {
     pub(super) attested: bool,
     /// How often its device reported *off* since it was last on.
     pub(super) off_reports: u32,
-}
-
-pub(super) fn helper_index(helper: Helper) -> usize {
-    match helper {
-        Helper::Dns => 0,
-        Helper::Dhcp => 1,
-        Helper::Consoles => 2,
-    }
 }
 
 impl Machine {

@@ -18,6 +18,7 @@ mod files;
 mod fixed;
 mod forming;
 mod healthy;
+mod hit;
 mod machine;
 mod network;
 mod postgres;
@@ -40,17 +41,19 @@ use workflows::{
 };
 
 pub use end::{Db2End, EndState, NodeEnd};
-pub use fault::{Freeze, Lie, Network};
+pub use fault::Lie;
 pub use forming::Old;
+pub use hit::Freeze;
 pub use machine::AtBoot;
+pub use network::Network;
 pub use strike::Strike;
 pub use watch::Violation;
 
 use database::Commit;
-use fault::Faults;
 use fence::Device;
 use files::Files;
 use fixed::Fixed;
+use hit::{Faults, Hit};
 use machine::Machine;
 use watch::Watch;
 
@@ -178,11 +181,9 @@ impl World {
         let limit_ms = limit_ms.min(u64::from(command.timeout_s) * 1000);
         let ran = match self.faults.take(|| command.argv.join(" ")) {
             None => self.call(place, command),
-            Some(fault::Hit::Fail(exit)) => Ran::failed(exit, "simulated failure\n", 5),
-            Some(fault::Hit::Hang(Freeze::Before)) => Ran { hangs: true, ..Ran::ok("", 0) },
-            Some(fault::Hit::Hang(Freeze::After)) => {
-                Ran { hangs: true, stdout: String::new(), ..self.call(place, command) }
-            }
+            Some(Hit::Fail(exit)) => Ran::failed(exit, "simulated failure\n", 5),
+            Some(Hit::Hang(Freeze::Before)) => Ran { hangs: true, ..Ran::ok("", 0) },
+            Some(Hit::Hang(Freeze::After)) => Ran { hangs: true, stdout: String::new(), ..self.call(place, command) },
         };
         if ran.hangs || ran.cost_ms > limit_ms {
             self.advance(limit_ms);

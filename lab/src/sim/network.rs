@@ -6,9 +6,19 @@ use workflows::{Place, model::NodeId};
 
 use super::{
     Ran, World,
-    fault::Network,
     fixed::{Fixed, dotted, ip},
 };
+
+/// A network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// The cluster-facing one: service address, ARP, replication.
+    Cluster,
+    /// The one that further own addresses are on; there is none when all own addresses are cluster-facing.
+    Admin,
+    /// Both.
+    Both,
+}
 
 impl World {
     /// Whether the machine that runs hamn can open a connection to a place.

@@ -317,7 +317,7 @@ impl World {
         if both(&|id| self.alive(id) && self.m(id).xcatd.is_some()) {
             all.push(Violation { invariant: 1, what: "two xcatd".to_owned() });
         }
-        if both(&|id| self.alive(id) && self.m(id).helpers[super::machine::helper_index(Helper::Dhcp)]) {
+        if both(&|id| self.alive(id) && self.m(id).helpers[Helper::Dhcp.index()]) {
             all.push(Violation { invariant: 1, what: "two dhcpd".to_owned() });
         }
         all

@@ -2,11 +2,7 @@
 
 use workflows::{Place, model::NodeId};
 
-use super::{
-    Ran, World,
-    fixed::ip,
-    machine::{Xcatd, helper_index},
-};
+use super::{Ran, World, fixed::ip, machine::Xcatd};
 use crate::db2::Change;
 use crate::xcat::{self, Backend, Cfgloc, Daemon, DbError, Helper, Row, Table, Via};
 
@@ -133,7 +129,7 @@ impl Backend for Host<'_> {
 
     fn helper(&mut self, helper: Helper, start: bool) -> bool {
         let m = self.world.m_mut(self.id);
-        let at = helper_index(helper);
+        let at = helper.index();
         if start {
             m.helpers[at] = !m.helper_broken[at];
         }

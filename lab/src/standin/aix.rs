@@ -8,13 +8,14 @@ use std::{
 };
 
 use crate::{
-    aix, hosts,
-    hosts::{TOOLS, proc},
+    aix,
+    hosts::{self, TOOLS},
     nim,
+    process::proc,
     xcat::Reply,
 };
 
-use super::{kernel::Host, nim::Manager};
+use super::{kernel::Host, nim::Manager, program};
 
 /// Plays AIX' program `name`, if it is one.
 pub(super) fn play(name: &str, args: &[&str]) -> Option<i32> {
@@ -25,11 +26,11 @@ pub(super) fn play(name: &str, args: &[&str]) -> Option<i32> {
         let mut manager = Manager::open();
         let reply = nim::call(name, args, &mut manager);
         manager.release();
-        return Some(super::answer(&reply));
+        return Some(program::answer(&reply));
     }
     match name {
-        "ps" => Some(super::answer(&ps(args))),
-        "who" => Some(super::answer(&who(args))),
+        "ps" => Some(program::answer(&ps(args))),
+        "who" => Some(program::answer(&who(args))),
         _ if hosts::GUARDED.contains(&name) => Some(guarded(name, args)),
         _ => None,
     }
@@ -43,7 +44,7 @@ fn native(name: &str, args: &[&str]) -> i32 {
     let mut host = Host::open();
     let reply = aix::call(name, args, &stdin, &mut host);
     host.release();
-    super::answer(&reply)
+    program::answer(&reply)
 }
 
 /// Letters that AIX' program of that name refuses. From IBM's manuals of AIX 6.1; of those that a script of ours could be tempted by.
@@ -73,7 +74,7 @@ const FIND: &[&str] =
 /// Runs this machine's program after a look at what AIX' would not have taken.
 fn guarded(name: &str, args: &[&str]) -> i32 {
     if let Some(text) = objection(name, args) {
-        return super::answer(&Reply { stderr: format!("{text}\n"), exit: 2, ..Reply::default() });
+        return program::answer(&Reply { stderr: format!("{text}\n"), exit: 2, ..Reply::default() });
     }
     // AIX' date knows no nanoseconds: the letter comes out as it is. *memory*
     let args: Vec<String> =

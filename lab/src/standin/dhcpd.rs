@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use super::program;
+
 /// Name of the stand-in that stays.
 pub(super) const SERVER: &str = "dhcpd-server";
 
@@ -15,7 +17,7 @@ const PID_FILE: &str = "/run/dhcpd.pid";
 
 /// Its process.
 pub(super) fn pid() -> Option<i32> {
-    super::running(PID_FILE, TITLE)
+    program::running(PID_FILE, TITLE)
 }
 
 /// Whether it runs.
@@ -26,7 +28,7 @@ pub(super) fn is_running() -> bool {
 /// Starts it; whether it runs afterwards.
 pub(super) fn start() -> bool {
     if !is_running()
-        && let Ok(child) = super::spawn(TITLE, &[SERVER], Stdio::null(), Stdio::null())
+        && let Ok(child) = program::spawn(TITLE, &[SERVER], Stdio::null(), Stdio::null())
     {
         let _ = fs::write(PID_FILE, format!("{}\n", child.id()));
     }
@@ -38,11 +40,11 @@ pub(super) fn control(action: &str) -> i32 {
     match action {
         "start" => i32::from(!start()),
         "stop" => {
-            super::stop(PID_FILE, TITLE);
+            program::stop(PID_FILE, TITLE);
             0
         }
         "restart" | "force-reload" => {
-            super::stop(PID_FILE, TITLE);
+            program::stop(PID_FILE, TITLE);
             i32::from(!start())
         }
         "status" if is_running() => 0,

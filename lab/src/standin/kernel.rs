@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     aix::{Address, Kernel, Link, Neighbour, Odm, Process},
-    hosts::{ODM, TOOLS, poll, proc, terminate},
+    hosts::{ODM, TOOLS},
+    process::{poll, proc, terminate},
 };
 
-use super::{daemon, dhcpd, store::Store};
+use super::{daemon, dhcpd, program, store::Store};
 
 /// Numbers of the processes of subsystems, one file each; gone at a boot.
 const RUN: &str = "/run/src";
@@ -287,7 +288,7 @@ impl Kernel for Host {
             "dhcpsd" => &["dhcpd", "start"],
             _ => &[IDLE],
         };
-        let child = super::spawn(subsystem, args, Stdio::null(), Stdio::null()).ok()?;
+        let child = program::spawn(subsystem, args, Stdio::null(), Stdio::null()).ok()?;
         let _ = fs::write(pid_file(subsystem), format!("{}\n", child.id()));
         let first = child.id();
         // The number of the daemon itself where it comes up at once.
@@ -304,7 +305,7 @@ impl Kernel for Host {
             return;
         }
         let _ = fs::write(stopping(subsystem), "");
-        let _ = super::spawn("srcmstr: stop", &[STOP, subsystem], Stdio::null(), Stdio::null());
+        let _ = program::spawn("srcmstr: stop", &[STOP, subsystem], Stdio::null(), Stdio::null());
     }
 
     fn elapse(&mut self, ms: u64) {

@@ -7,26 +7,26 @@ mod database;
 pub mod db2;
 mod dhcpd;
 mod kernel;
+mod listener;
 mod nim;
 mod node;
+mod program;
 mod store;
 
 use std::{
     fs,
     io::{self, Write},
-    os::unix::process::CommandExt,
     path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
-    hosts::{GUARDED, Lab, Machine, Power, PowerAction, poll, proc, terminate},
-    xcat::{self, Reply},
+    hosts::{GUARDED, Lab, Machine, Power, PowerAction},
+    xcat,
 };
 
 use node::Node;
+use program::answer;
 
 /// Each call of a stand-in leaves a line here: milliseconds, name, arguments. So effects are counted.
 pub const CALLS: &str = "/var/log/xcat-calls";
@@ -37,8 +37,8 @@ pub fn main(name: &str, args: &[String]) -> i32 {
     let name = name.rsplit('/').next().unwrap_or(name);
     match name {
         "bmc" => bmc(args),
-        daemon::LISTENER => daemon::main(),
-        daemon::HELPER => daemon::helper(args),
+        daemon::LISTENER => listener::main(),
+        listener::HELPER => listener::helper(args),
         dhcpd::SERVER => dhcpd::main(),
         db2::PROGRAM => db2::program(args),
         db2::SERVER => db2::serve(args),
@@ -72,49 +72,6 @@ pub fn main(name: &str, args: &[String]) -> i32 {
             }))
         }
     }
-}
-
-/// This program under another title. Neither its output nor its children keep the caller's open.
-fn spawn(title: &str, args: &[&str], stdin: Stdio, stdout: Stdio) -> io::Result<Child> {
-    Command::new(proc().join("self/exe"))
-        .arg0(title)
-        .arg("standin")
-        .args(args)
-        .current_dir("/")
-        .process_group(0)
-        .stdin(stdin)
-        .stdout(stdout)
-        .stderr(Stdio::null())
-        .spawn()
-}
-
-/// The process that a file of its number names, if it still bears the title.
-fn running(pid_file: &str, title: &str) -> Option<i32> {
-    let pid: i32 = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
-    fs::read(proc().join(format!("{pid}/cmdline"))).ok()?.starts_with(title.as_bytes()).then_some(pid)
-}
-
-/// Ends that process and waits for it.
-fn stop(pid_file: &str, title: &str) {
-    if let Some(pid) = running(pid_file, title) {
-        terminate(pid);
-        poll(Duration::from_secs(5), || running(pid_file, title).is_none());
-    }
-    let _ = fs::remove_file(pid_file);
-}
-
-/// Says what a command says, and ends or hangs as it does.
-fn answer(reply: &Reply) -> i32 {
-    let (mut out, mut err) = (io::stdout(), io::stderr());
-    // Nobody listens any more: nothing to be done about it.
-    let _ = out.write_all(reply.stdout.as_bytes()).and_then(|()| out.flush());
-    let _ = err.write_all(reply.stderr.as_bytes());
-    if reply.hangs {
-        loop {
-            thread::sleep(Duration::from_secs(3600));
-        }
-    }
-    reply.exit
 }
 
 fn count(name: &str, args: &[String]) {

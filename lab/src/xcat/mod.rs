@@ -86,6 +86,13 @@ pub enum Helper {
     Consoles,
 }
 
+impl Helper {
+    /// Its place in a list of all three.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// The world behind the commands: one management node, with the database that its cfgloc leads to.
 pub trait Backend {
     /// Host name as the kernel has it now.

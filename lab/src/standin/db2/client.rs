@@ -9,13 +9,14 @@ use std::{
 
 use crate::{
     db2::{Call, Change, Content, Effect, Event, Reply, Stdin},
-    hosts::poll,
+    process::{poll, proc},
+    standin::program,
     xcat,
 };
 
 use super::{
-    Answer, Request, SERVER,
     place::{Here, Place, home_of, now_ms, user_of},
+    protocol::{Answer, PROGRAM, Request, SERVER},
 };
 
 /// End of the question of a RESTORE over a database.
@@ -40,8 +41,8 @@ pub(super) fn run(home: &str, argv: &[String]) -> i32 {
     let uid = rustix::process::geteuid().as_raw();
     if let Some((owner, group)) = place.owner().filter(|(owner, _)| uid == 0 && *owner != 0) {
         // What root starts belongs to the instance's owner all the same.
-        let error = Command::new(crate::hosts::proc().join("self/exe"))
-            .args(["standin", super::PROGRAM, home])
+        let error = Command::new(proc().join("self/exe"))
+            .args(["standin", PROGRAM, home])
             .args(argv)
             .env("HOME", home)
             .uid(owner)
@@ -78,12 +79,7 @@ pub(super) fn run(home: &str, argv: &[String]) -> i32 {
         return 127;
     };
     std::thread::sleep(Duration::from_millis(reply.takes_ms));
-    super::super::answer(&xcat::Reply {
-        stdout: reply.stdout,
-        stderr: reply.stderr,
-        exit: reply.exit,
-        hangs: reply.hangs,
-    })
+    program::answer(&xcat::Reply { stdout: reply.stdout, stderr: reply.stderr, exit: reply.exit, hangs: reply.hangs })
 }
 
 /// Lets the instance's process do it, or does it where there is none.
@@ -119,7 +115,7 @@ fn offline(place: &Place, call: Call) -> Option<Reply> {
     let effects = machine.handle(now_ms(), &mut Here, Event::Call { id: 1, call });
     place.store(&serde_json::to_string(&machine).ok()?).ok()?;
     if machine.is_up() {
-        super::super::spawn("db2sysc 0", &[SERVER, &place.home().display().to_string()], Stdio::null(), Stdio::null())
+        program::spawn("db2sysc 0", &[SERVER, &place.home().display().to_string()], Stdio::null(), Stdio::null())
             .ok()?;
         poll(START, || UnixStream::connect(place.socket()).is_ok());
     }

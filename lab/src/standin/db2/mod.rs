@@ -6,39 +6,12 @@
 
 mod client;
 mod place;
+mod protocol;
 mod server;
 
-use serde::{Deserialize, Serialize};
-
-use crate::db2::{Call, Change, Content, Reply};
-
 pub(super) use client::{Held, change, connect, content};
-pub use place::{KNOBS, STATE, home_of};
-
-/// Name of the stand-in for the programs: `db2 HOME PROGRAM ARGUMENTS…`.
-pub(super) const PROGRAM: &str = "db2";
-/// Name of the stand-in for the instance's process.
-pub(super) const SERVER: &str = "db2sysc";
-
-/// What is asked of the instance's process, one line.
-#[derive(Debug, Serialize, Deserialize)]
-enum Request {
-    /// A program.
-    Call(Call),
-    /// A connection of a client program, as long as this one lasts.
-    Client(String),
-    /// What is committed, for a client that is connected.
-    Content,
-    /// A commit.
-    Commit(Change),
-}
-
-/// Its answer, one line.
-#[derive(Debug, Serialize, Deserialize)]
-struct Answer {
-    reply: Reply,
-    content: Option<Content>,
-}
+pub use place::{KNOBS, home_of};
+pub(super) use protocol::{PROGRAM, SERVER};
 
 /// A program of DB2.
 pub(super) fn program(args: &[String]) -> i32 {

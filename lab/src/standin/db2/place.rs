@@ -11,10 +11,11 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::db2::{Knobs, Machine, Outside};
+use crate::{
+    db2::{Knobs, Machine, Outside},
+    hosts::DB2_STATE,
+};
 
-/// State of instance and database, below the instance's home: what survives a kill and a power cut.
-pub const STATE: &str = "sqllib/standin/state.json";
 /// Knobs that replace those of the state as soon as a program is called; written by whoever tests.
 pub const KNOBS: &str = "sqllib/standin/knobs.json";
 const SOCKET: &str = "sqllib/standin/socket";
@@ -104,7 +105,7 @@ impl Place {
 
     /// The stored state: an instance that is down.
     pub(super) fn load(&self) -> Option<Machine> {
-        serde_json::from_str(&fs::read_to_string(self.0.join(STATE)).ok()?).ok()
+        serde_json::from_str(&fs::read_to_string(self.0.join(DB2_STATE)).ok()?).ok()
     }
 
     /// Knobs that somebody put there.
@@ -114,7 +115,7 @@ impl Place {
 
     /// Stores the state on disk: whole or not at all.
     pub(super) fn store(&self, text: &str) -> io::Result<()> {
-        let (path, new) = (self.0.join(STATE), self.0.join(format!("{STATE}.new")));
+        let (path, new) = (self.0.join(DB2_STATE), self.0.join(format!("{DB2_STATE}.new")));
         let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_data()?;

@@ -14,8 +14,8 @@ use std::{
 use crate::db2::{Call, Effect, Event, Machine, Message, Reply};
 
 use super::{
-    Answer, Request,
     place::{Here, Place, now_ms},
+    protocol::{Answer, Request},
 };
 
 /// How often the clock is looked at.

@@ -1,8 +1,14 @@
 //! The driver for tests: both machines, their hosts and the network between them, in virtual time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod build;
+mod host;
 
-use super::{Call, Change, Connect, Content, Effect, Event, Knobs, Machine, Message, Outside, Reply, Role, State};
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{Call, Change, Connect, Content, Effect, Event, Knobs, Log, Machine, Message, Outside, Reply, Role, State};
+
+pub use build::Build;
+pub use host::Host;
 
 /// One of the two machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,102 +31,6 @@ impl Side {
 
     fn index(self) -> usize {
         usize::from(self == Self::B)
-    }
-}
-
-/// How a pair is made.
-#[derive(Debug, Clone)]
-pub struct Build {
-    /// Instance owner, on both.
-    pub instance: String,
-    /// Its home directory.
-    pub home: String,
-    /// Database.
-    pub database: String,
-    /// Host names.
-    pub hosts: [String; 2],
-    /// Addresses.
-    pub addresses: [String; 2],
-    /// Services in `/etc/services`: names and ports.
-    pub services: [(String, u16); 2],
-    /// HADR_TIMEOUT, seconds.
-    pub timeout_s: u64,
-    /// HADR_PEER_WINDOW, seconds.
-    pub window_s: u64,
-    /// HADR_SYNCMODE.
-    pub sync: String,
-    /// Folder for backup images.
-    pub backup: String,
-    /// Knobs of both machines.
-    pub knobs: Knobs,
-    /// Content of the database.
-    pub content: Content,
-    /// Virtual time at the beginning, ms since 1970.
-    pub now_ms: u64,
-}
-
-impl Default for Build {
-    fn default() -> Self {
-        Self {
-            instance: "xcatdb".into(),
-            home: "/var/lib/db2".into(),
-            database: "XCATDB".into(),
-            hosts: ["mn-a".into(), "mn-b".into()],
-            addresses: ["10.77.0.11".into(), "10.77.0.12".into()],
-            services: [("DB2_HADR_1".into(), 55001), ("DB2_HADR_2".into(), 55002)],
-            timeout_s: 60,
-            window_s: 120,
-            sync: "NEARSYNC".into(),
-            backup: "/var/lib/db2/backup".into(),
-            knobs: Knobs::default(),
-            content: Content::new(),
-            now_ms: 1_700_000_000_000,
-        }
-    }
-}
-
-/// A host of the simulated pair: names, addresses, files.
-#[derive(Debug, Clone, Default)]
-pub struct Host {
-    /// Host name.
-    pub name: String,
-    /// Addresses.
-    pub addresses: Vec<String>,
-    /// Files by path.
-    pub files: BTreeMap<String, String>,
-    /// Folders that exist although nothing is in them.
-    pub dirs: BTreeSet<String>,
-    /// Files that the stand-in wrote since somebody looked.
-    pub written: Vec<String>,
-}
-
-impl Outside for Host {
-    fn host_name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn has_address(&self, address: &str) -> bool {
-        self.addresses.iter().any(|a| a == address)
-    }
-
-    fn read(&self, path: &str) -> Option<String> {
-        self.files.get(path).cloned()
-    }
-
-    fn write(&mut self, path: &str, content: &str) -> bool {
-        let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-        if !self.is_dir(dir) {
-            return false;
-        }
-        self.files.insert(path.to_owned(), content.to_owned());
-        self.written.push(path.to_owned());
-        true
-    }
-
-    fn is_dir(&self, path: &str) -> bool {
-        let path = path.trim_end_matches('/');
-        self.dirs.contains(path)
-            || self.files.range(format!("{path}/")..).next().is_some_and(|(f, _)| f.starts_with(&format!("{path}/")))
     }
 }
 
@@ -188,94 +98,6 @@ const LATENCY: u64 = 1;
 const DAY_MS: u64 = 86_400_000;
 
 impl Pair {
-    /// Two hosts with the instance installed and down, no databases.
-    pub fn new(build: &Build) -> Self {
-        let hosts: String = (0..2).fold("127.0.0.1 localhost\n".to_owned(), |t, n| {
-            t + &format!("{} {}\n", build.addresses[n], build.hosts[n])
-        });
-        let services =
-            build.services.iter().fold(String::new(), |t, (name, port)| t + &format!("{name}\t{port}/tcp\n"));
-        let nodes = [0, 1].map(|n| {
-            let machine = Machine::new(&build.instance, &build.home, n as u64 + 1, build.knobs.clone());
-            let files = BTreeMap::from([
-                ("/etc/hosts".to_owned(), hosts.clone()),
-                ("/etc/services".to_owned(), services.clone()),
-                (machine.nodes_cfg(), format!("0 {} 0\n", build.hosts[n])),
-            ]);
-            let host = Host {
-                name: build.hosts[n].clone(),
-                addresses: vec!["127.0.0.1".to_owned(), build.addresses[n].clone()],
-                files,
-                dirs: BTreeSet::from([build.backup.clone(), build.home.clone()]),
-                written: Vec::new(),
-            };
-            Node { machine, host, alive: true }
-        });
-        Self {
-            now: build.now_ms,
-            nodes,
-            wires: BTreeMap::new(),
-            replies: BTreeMap::new(),
-            next: 1,
-            cut: false,
-            congested: false,
-            database: build.database.to_uppercase(),
-            plan: VecDeque::new(),
-        }
-    }
-
-    /// A pair that was set up as the procedure does it: A primary, B standby, PEER and CONNECTED.
-    pub fn formed(build: &Build) -> Self {
-        let mut pair = Self::new(build);
-        pair.form(build);
-        pair
-    }
-
-    fn must(&mut self, side: Side, line: &str) -> Reply {
-        let words: Vec<&str> = line.split(' ').collect();
-        let reply = self.call(side, &Call::new(&words));
-        assert!(reply.exit < 4 && !reply.hangs, "{side:?}: {line}: {reply:?}");
-        reply
-    }
-
-    fn form(&mut self, build: &Build) {
-        let (name, now) = (build.database.as_str(), self.now);
-        let logs = if build.knobs.version >= super::Version::V10_5 { "LOGARCHMETH1 LOGRETAIN" } else { "LOGRETAIN ON" };
-        self.machine_mut(Side::A).create_database(name, now, build.content.clone());
-        for side in Side::BOTH {
-            self.must(side, "db2start");
-        }
-        self.must(
-            Side::A,
-            &format!("db2 UPDATE DB CFG FOR {name} USING {logs} LOGINDEXBUILD ON TRACKMOD ON INDEXREC RESTART"),
-        );
-        let said = self.must(Side::A, &format!("db2 BACKUP DB {name} TO {}", build.backup)).stdout;
-        let stamp = said.split_whitespace().last().unwrap_or_default().to_owned();
-        self.copy(Side::A, &build.backup);
-        self.must(
-            Side::B,
-            &format!("db2 RESTORE DB {name} FROM {} TAKEN AT {stamp} REPLACE HISTORY FILE", build.backup),
-        );
-        for side in Side::BOTH {
-            let (own, other) = (side.index(), side.other().index());
-            let line = format!(
-                "db2 UPDATE DB CFG FOR {name} USING HADR_LOCAL_HOST {} HADR_LOCAL_SVC {} HADR_REMOTE_HOST {} HADR_REMOTE_SVC {} HADR_REMOTE_INST {} HADR_TIMEOUT {} HADR_PEER_WINDOW {} HADR_SYNCMODE {}",
-                build.addresses[own],
-                build.services[own].0,
-                build.addresses[other],
-                build.services[other].0,
-                build.instance,
-                build.timeout_s,
-                build.window_s,
-                build.sync
-            );
-            self.must(side, &line);
-        }
-        self.must(Side::B, &format!("db2 START HADR ON DB {name} AS STANDBY"));
-        self.must(Side::A, &format!("db2 START HADR ON DB {name} AS PRIMARY"));
-        self.advance(5_000);
-    }
-
     /// Copies what is below a folder to the other host, as scp does.
     pub fn copy(&mut self, from: Side, dir: &str) {
         let prefix = format!("{}/", dir.trim_end_matches('/'));
@@ -333,7 +155,7 @@ impl Pair {
 
     /// What is committed on a machine, whatever its role.
     pub fn content(&self, side: Side) -> Option<&Content> {
-        self.machine(side).log().map(super::Log::content)
+        self.machine(side).log().map(Log::content)
     }
 
     /// Name of the database.
