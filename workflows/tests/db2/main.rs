@@ -4,7 +4,9 @@
 mod common;
 
 mod captures;
+mod decisions;
 mod matrix;
+mod said;
 mod tables;
 mod unseen;
 mod window;

@@ -125,6 +125,12 @@ fn t11_both_primaries_are_refused() {
     let idle =
         View { target: Side { active: Tri::No, ..view(HadrState::Peer, HadrConnection::Connected).target }, ..both };
     assert_eq!(form(&View { fenced: true, ..idle }), "refused");
+    // Whether it is active is not known: not now, whatever else is so.
+    let target = Side { active: Tri::Unknown, ..view(HadrState::Peer, HadrConnection::Connected).target };
+    for fenced in [true, false] {
+        let other = side(HadrRole::Primary, HadrState::Peer, HadrConnection::Connected);
+        assert_eq!(form(&View { target, other, fenced, ..both }), "again", "fenced: {fenced}");
+    }
 }
 
 /// A role switch that ended half-way leaves two standbys: by force on one of them, behind a fence.
@@ -191,6 +197,9 @@ fn t30_the_bound_of_a_forced_takeover() {
     };
     assert_eq!(millis(&pending), None, "the window of an earlier peer state proves nothing");
     assert_eq!(millis(&View { level: true, ..pending }), Some(90_000), "it had everything when it broke");
+    let connected = View { target: side(HadrRole::Standby, HadrState::Peer, HadrConnection::Connected), ..no_window };
+    assert_eq!(millis(&connected), None, "since when it has been connected says nothing of what is lost");
+    assert_eq!(millis(&View { window_end_ms: Some(NOW + 20), ..base }), Some(1), "no time at all would be a proof");
     assert_eq!(millis(&View { received_ms: Some(NOW - 7_000), ..pending }), Some(7_020));
     assert_eq!(millis(&View { received_ms: Some(NOW - 7_000), skew_ms: None, ..pending }), None, "clocks not measured");
     assert_eq!(millis(&View { sync_mode: Some(SyncMode::Async), ..closed(base) }), None);
