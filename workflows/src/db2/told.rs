@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{Db2, NodeId},
-    notes::{ALTERNATE, BACKUP, ROLLFORWARD},
+    notes::{ALTERNATE, BACKUP, HADR_ROLE, ROLLFORWARD},
     script::{ActionResult, Output},
     step::{Judge, Judgement},
     steps::{Batch, judge},
@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// Parameters of the database that are kept as evidence.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 14] = [
+    HADR_ROLE,
     "HADR_LOCAL_HOST",
     "HADR_LOCAL_SVC",
     "HADR_REMOTE_HOST",
@@ -61,6 +62,8 @@ pub struct Told {
     pub alternate: Option<String>,
     /// Why its configuration is not known.
     pub why: String,
+    /// The instance says that it has no database of that name (SQL1013N).
+    pub absent: bool,
     /// The call that did not answer within its limit.
     pub hangs: Option<String>,
 }
@@ -79,12 +82,14 @@ impl Asked {
         } else {
             None
         };
+        let said = message::said(&statements[0]);
         Told {
             hangs: call,
             seen: read::hadr(output.at(self.hadr), &db2.database),
             config: read::config(&statements[0]),
             alternate: read::alternate_server(&statements[1], &db2.database).map(|(host, _)| host),
-            why: message::said(&statements[0]).to_string(),
+            why: said.to_string(),
+            absent: said.refusal().is_some_and(|(number, _)| number == 1013),
         }
     }
 }
@@ -112,7 +117,7 @@ impl Told {
     pub fn facts(&self, node: &str, db2: &Db2, clock_ms: Option<u64>) -> Vec<Fact> {
         let Side { role, active, state, connection } = self.side();
         let hadr = self.seen.hadr();
-        let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
+        let ms = |seconds: Option<u64>| seconds.map(|s| s.saturating_mul(1_000));
         let mut facts = vec![
             Fact::Hadr {
                 node: node.to_owned(),
@@ -147,6 +152,9 @@ impl Told {
             name: name.to_owned(),
             value: value.to_owned(),
         };
+        if self.absent {
+            facts.push(setting(HADR_ROLE, "absent"));
+        }
         if let Some(config) = &self.config {
             facts.extend(KEPT.iter().filter_map(|name| Some(setting(name, config.get(name)?))));
         }
