@@ -7,7 +7,7 @@ use journal_schema::{
 };
 use workflows::{
     Output,
-    db2::{look, takeover::Side, told},
+    db2::{look, promote, takeover::Side, told},
     model::Fence,
     notes,
     script::OnFailure,
