@@ -8,3 +8,5 @@ mod decisions;
 mod matrix;
 mod said;
 mod tables;
+mod unseen;
+mod window;

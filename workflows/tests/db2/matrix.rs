@@ -24,6 +24,7 @@ fn view(state: HadrState, connection: HadrConnection) -> View {
         managed: false,
         sync_mode: Some(SyncMode::NearSync),
         timeout_ms: 60_000,
+        window_ms: Some(120_000),
         window_end_ms: Some(NOW + 60_000),
         clock_ms: Some(NOW),
         skew_ms: Some(20),
@@ -256,11 +257,12 @@ prop_compose! {
     fn any_view()(
         target in any_side(), other in any_side(), fenced in any::<bool>(), managed in any::<bool>(),
         sync_mode in prop::sample::select(vec![None, Some(SyncMode::Sync), Some(SyncMode::NearSync), Some(SyncMode::Async), Some(SyncMode::SuperAsync)]),
+        window_ms in prop::option::of(0..300_000_u64),
         window_end_ms in prop::option::of(NOW - 200_000..NOW + 200_000), clock_ms in prop::option::of(Just(NOW)),
         skew_ms in prop::option::of(0..20_000_u64), since_ms in prop::option::of(NOW - 200_000..NOW + 10),
         received_ms in prop::option::of(NOW - 200_000..NOW + 10), level in any::<bool>(), lacks in prop::option::of(0..3_u64),
     ) -> View {
-        View { target, other, fenced, managed, sync_mode, timeout_ms: 60_000, window_end_ms, clock_ms, skew_ms, since_ms, received_ms, level, lacks }
+        View { target, other, fenced, managed, sync_mode, timeout_ms: 60_000, window_ms, window_end_ms, clock_ms, skew_ms, since_ms, received_ms, level, lacks }
     }
 }
 
