@@ -117,16 +117,13 @@ fn paths_used(code: &str) -> Vec<Vec<String>> {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             path.push(rest[..end].to_owned());
             rest = &rest[end..];
-            match rest.strip_prefix("::") {
-                Some(next) => rest = next,
-                None => {
-                    out.push(path);
-                    return rest
-                        .trim_start()
-                        .strip_prefix("as ")
-                        .map_or(rest, |alias| alias.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_'));
-                }
+            if let Some(next) = rest.strip_prefix("::") {
+                rest = next;
+                continue;
             }
+            out.push(path);
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            return rest.trim_start().strip_prefix("as ").map_or(rest, |alias| alias.trim_start_matches(word));
         }
     }
     let mut out = Vec::new();
