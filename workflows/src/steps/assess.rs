@@ -11,7 +11,7 @@ use crate::{
     known::Known,
     model::{Fence, Node, NodeId, Pair},
     script::Output,
-    step::{Judgement, Place, Step},
+    step::{Judgement, Place, Step, next},
     table::{Context, Request},
     vocabulary::{self, Helper, sql},
 };
@@ -460,7 +460,11 @@ impl Scales {
             match text {
                 Some("") => {}
                 Some(text) if text == self.own_claim => {}
-                Some(text) => return refuse(format!("{node} is claimed: {text}")),
+                Some(text) => {
+                    let take_away = format!("rm -r {}", vocabulary::claim_path(&self.pair));
+                    let when = format!("on {node}, if that run is over (hamn status)");
+                    return refuse(format!("{node} is claimed: {text}{}", next(&take_away, &when)));
+                }
                 None if node == target || self.aim == Aim::Switchover => {
                     return unclear(format!("the claim on {node} could not be read"));
                 }
@@ -497,9 +501,12 @@ impl Scales {
         match self.known.cluster_nodes(target) {
             Some(count) if count >= self.fewest => {}
             Some(count) => {
-                let why =
-                    format!("the database on {target} holds {count} nodes, at least {} were expected", self.fewest);
-                return refuse(why);
+                let none =
+                    if count == 0 { "; of a cluster without nodes: min_nodes_percent = 0 in [xcat]" } else { "" };
+                let fewest = self.fewest;
+                return refuse(format!(
+                    "the database on {target} holds {count} nodes, at least {fewest} were expected{none}"
+                ));
             }
             None => return unclear(format!("the nodes in the database on {target} could not be counted")),
         }
