@@ -246,6 +246,10 @@ fn t09_another_run_is_told_with_its_own_words() {
     let mut desk = Desk::informed();
     desk.learn(&[Fact::Claimed { node: "mn-a".into(), claim: "run 00000000000000aa by pavel on sn1".into() }]);
     is(&weigh("failover", &desk, &standby()), Verdict::Failed, "mn-a is claimed: run");
+    // A machine that was fenced bears its claim for ever: what takes it away is said.
+    let refused = weigh("failover", &desk, &standby());
+    let next = workflows::step::told(&refused.why).1;
+    assert_eq!(next, [("rm -r /var/lib/hamn/claim", "on mn-a, if that run is over (hamn status)")]);
     let own = standby().says("claim/text", ok(&format!("run {} by olga on admin\n", common::RUN)));
     is(&weigh("failover", &Desk::informed(), &own), Verdict::Succeeded, "");
 
