@@ -116,19 +116,19 @@ impl Call<'_> {
             Some((range, list)) if ["xcatmn", "mn", &host].contains(&range) => list.to_owned(),
             Some(_) => String::new(),
         };
-        let named: Vec<String> = named.split(';').map(ours).collect();
-        let names = self.rows("networks")?.into_iter().map(|row| row[3].clone());
-        let all = named.iter().flat_map(|list| list.split(',')).map(str::to_owned).chain(names);
+        let lists: Vec<String> = named.split(';').map(ours).collect();
+        let networks = self.rows("networks")?.into_iter().map(|row| row[3].clone());
+        let all = lists.iter().flat_map(|list| list.split(',')).map(str::to_owned).chain(networks);
         Ok(all.filter(|name| !name.is_empty()).collect())
     }
 
     /// goconserver instead of conserver.
-    pub(super) fn makegocons(&mut self) -> Done {
+    pub(super) fn makegocons(&mut self) -> Reply {
         if !has_program(self.backend, "/usr/bin/goconserver") {
-            return Ok(Reply::failed(1, "", self.error("goconserver is not installed.")));
+            return Reply::failed(1, "", self.error("goconserver is not installed."));
         }
         self.backend.helper(Helper::Consoles, true);
-        Ok(Reply::ok("Starting goconserver service ...\n"))
+        Reply::ok("Starting goconserver service ...\n")
     }
 
     /// Silent; the header keeps the name that the machine had when xCAT was started there.

@@ -233,7 +233,7 @@ pub fn call(name: &str, args: &[&str], env: &[(String, String)], backend: &mut d
         "makedns" => call.makedns(),
         "makedhcp" => call.makedhcp(),
         "makeconservercf" => call.makeconservercf(),
-        "makegocons" => call.makegocons(),
+        "makegocons" => Ok(call.makegocons()),
         _ => call.nodeset(),
     };
     let mut reply = match reply {

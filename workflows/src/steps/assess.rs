@@ -2,16 +2,12 @@
 
 use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri, Verdict};
 
-use super::{
-    Batch, clocks, cluster_addresses, fence, fit, judge, look, loss, postgres,
-    read::{self, Arp},
-    schedules, target, xcat,
-};
+use super::{Batch, clocks, fence, fit, judge, look, loss, postgres, read, refusal, schedules, target, wire, xcat};
 use crate::{
     known::Known,
     model::{Fence, Node, NodeId, Pair},
     script::Output,
-    step::{Judgement, Place, Step, next},
+    step::{Judgement, Place, Step},
     table::{Context, Request},
     vocabulary::{self, Helper, sql},
 };
@@ -45,17 +41,29 @@ pub fn observe(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
         Aim::Switchover => on_other,
         Aim::Failover => {
             let answers = Fact::Answers { node: ctx.other().name.clone(), channel: Channel::Ssh, answer: Tri::No };
-            let why = format!("{} is not reached by ssh, which does not mean that it is off", ctx.other().name);
-            // A machine that is half dead must not hold the failover up; what it did not say is unknown.
+            let why = format!("{} does not answer by ssh, which does not mean that it is off", ctx.other().name);
             Step { unreachable: Some(Judgement::succeeded(why, vec![answers])), optional: true, retries: 0, ..on_other }
         }
     };
     let mut steps = vec![look_at(ctx, target, "observe.target", true), on_other];
-    steps.extend(by_arp(ctx));
+    steps.extend(wire::look(ctx));
     if aim == Aim::Failover {
         steps.extend(device(ctx));
+        return hasten(fit(steps), HALF_DEAD_S);
     }
     fit(steps)
+}
+
+/// Longest look at a machine that may be half dead, seconds.
+const HALF_DEAD_S: u32 = 30;
+
+/// A machine that lets one in and then hangs at every command must not hold the failover up; what it did not say is unknown.
+pub(crate) fn hasten(steps: Vec<Step>, limit_s: u32) -> Vec<Step> {
+    let look = |step: &Step| step.id == "observe.other";
+    steps
+        .into_iter()
+        .map(|step| if look(&step) { Step { timeout_s: step.timeout_s.min(limit_s), ..step } } else { step })
+        .collect()
 }
 
 /// Places of the results of [`look_at`]'s batch.
@@ -245,99 +253,6 @@ pub(crate) fn position_facts(node: &str, position: &read::StandbyPosition) -> Ve
     std::iter::once(log).chain(checkpoint).collect()
 }
 
-/// What answers on the wire, seen from the target: the other machine's own addresses, its database, the service address.
-fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
-    let (name, prober) = (ctx.other().name.clone(), ctx.target().name.clone());
-    let interface = &ctx.target().interface;
-    let mut batch = Batch::default();
-    let carrier = batch.look(vocabulary::carrier(interface));
-    let own: Vec<(usize, String)> = cluster_addresses(ctx, ctx.request.target.other())
-        .into_iter()
-        .map(|a| (batch.look(vocabulary::arp_ask(a, interface)), a.to_owned()))
-        .collect();
-    let ports: Vec<usize> = ctx
-        .other()
-        .addresses
-        .iter()
-        .map(|a| batch.look(vocabulary::database_answers(ctx.pair.postgres(), a)))
-        .collect();
-    let fact = {
-        let prober = prober.clone();
-        move |address: &str, arp: &Arp| {
-            match arp {
-                Arp::Silence => Some(None),
-                Arp::Answered(mac) => Some(Some(mac.clone())),
-                Arp::Unknown => None,
-            }
-            .map(|by| Fact::AddressProbe {
-                node: prober.clone(),
-                address: address.to_owned(),
-                answered_by: by,
-            })
-        }
-    };
-    let wire = judge({
-        let fact = fact.clone();
-        let name = name.clone();
-        move |output: &Output| {
-            let up = read::line(output.at(carrier)) == Some("up");
-            let arps: Vec<Arp> = own.iter().map(|(at, _)| asked(up, output.at(*at))).collect();
-            let mut facts: Vec<Fact> = own.iter().zip(&arps).filter_map(|((_, a), arp)| fact(a, arp)).collect();
-            let arp = any(arps.iter().map(|a| match a {
-                Arp::Answered(_) => Tri::Yes,
-                Arp::Silence => Tri::No,
-                Arp::Unknown => Tri::Unknown,
-            }));
-            let port = any(ports.iter().map(|at| match output.at(*at).exit {
-                Some(0 | 1) => Tri::Yes,
-                Some(2) => Tri::No,
-                _ => Tri::Unknown,
-            }));
-            for (channel, answer) in [(Channel::Arp, arp), (Channel::Database, port)] {
-                facts.push(Fact::Answers { node: name.clone(), channel, answer });
-            }
-            Judgement::succeeded(format!("{name} by ARP: {arp:?}, its database: {port:?}"), facts)
-        }
-    });
-    let address = ctx.pair.service.address.clone();
-    let service = look(vocabulary::carrier(interface)).look(vocabulary::arp_ask(&address, interface));
-    let seen = judge(move |output: &Output| {
-        let arp = asked(read::line(output.at(0)) == Some("up"), output.at(1));
-        let why = match &arp {
-            Arp::Silence => format!("nobody answers for {address}"),
-            Arp::Answered(mac) => format!("{mac} answers for {address}"),
-            Arp::Unknown => format!("who answers for {address} could not be asked"),
-        };
-        Judgement::succeeded(why, fact(&address, &arp).into_iter().collect())
-    });
-    let steps = [
-        Step::observe("observe.wire", format!("does {name} answer on the wire"), target(ctx), batch.script(), wire),
-        Step::observe("observe.address", "who answers for the service address", target(ctx), service, seen),
-    ];
-    // What the wire says is shown and decides nothing: silence is no proof (trap 2).
-    steps.into_iter().map(|s| Step { optional: true, traps: &[2, 8, 13], ..s }).collect()
-}
-
-/// Silence on a dead line is no answer.
-fn asked(carrier: bool, r: &crate::ActionResult) -> Arp {
-    match read::arp(r, 1) {
-        Arp::Silence if !carrier => Arp::Unknown,
-        arp => arp,
-    }
-}
-
-/// Yes if any is; no if all are no.
-fn any(answers: impl Iterator<Item = Tri>) -> Tri {
-    let all: Vec<Tri> = answers.collect();
-    if all.contains(&Tri::Yes) {
-        Tri::Yes
-    } else if all.is_empty() || all.contains(&Tri::Unknown) {
-        Tri::Unknown
-    } else {
-        Tri::No
-    }
-}
-
 /// Status and identity of the fence device, each asked once. Only a wrong identity forbids to go on; silence is known to be possible,
 /// and must not hold a failover up: nobody waits longer for it than [`device_patience_s`].
 pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
@@ -456,16 +371,13 @@ impl Scales {
             let up = if view.standby.streaming { Tri::Yes } else { Tri::No };
             facts.push(Fact::Streaming { node: target.clone(), up, synchronous: view.synchronous });
         }
-        for (node, text) in [(target, claim), (other, self.known.claim(other))] {
+        let (here, there) = (self.request.target, self.request.target.other());
+        for (id, node, text) in [(here, target, claim), (there, other, self.known.claim(other))] {
             match text {
                 Some("") => {}
                 Some(text) if text == self.own_claim => {}
-                Some(text) => {
-                    let take_away = format!("rm -r {}", vocabulary::claim_path(&self.pair));
-                    let when = format!("on {node}, if that run is over (hamn status)");
-                    return refuse(format!("{node} is claimed: {text}{}", next(&take_away, &when)));
-                }
-                None if node == target || self.aim == Aim::Switchover => {
+                Some(text) => return refuse(refusal::claimed(&self.pair, id, text)),
+                None if id == here || self.aim == Aim::Switchover => {
                     return unclear(format!("the claim on {node} could not be read"));
                 }
                 None => {}
@@ -478,10 +390,12 @@ impl Scales {
         }
         match role.role {
             DatabaseRole::Standby => {}
-            DatabaseRole::Primary => return refuse(format!("the database on {target} is primary already")),
-            DatabaseRole::Down => {
-                return refuse(format!("the database on {target} is down: start it, so that it can be seen"));
+            DatabaseRole::Primary => {
+                let workflow = if self.aim == Aim::Failover { "failover" } else { "switchover" };
+                let other_role = self.known.database(other).0;
+                return refuse(refusal::primary_already(&self.pair, here, workflow, other_role));
             }
+            DatabaseRole::Down => return refuse(refusal::down(&self.pair, here)),
             DatabaseRole::Unknown => return unclear(format!("the role of the database on {target} is not known")),
         }
         let Some(position) = position else {
@@ -513,7 +427,7 @@ impl Scales {
         let address = &self.pair.service.address;
         match self.known.holds(target, address) {
             Tri::No => {}
-            Tri::Yes => return refuse(format!("{target} holds the service address {address} already")),
+            Tri::Yes => return refuse(refusal::holds_address(&self.pair, here)),
             Tri::Unknown => return unclear(format!("whether {target} holds {address} could not be seen")),
         }
         match self.aim {
@@ -530,7 +444,13 @@ impl Scales {
         other: &str,
     ) -> Result<String, (Verdict, String)> {
         let (bytes, millis) = loss.map_or((None, None), loss::bound);
-        let words = loss::in_words(bytes, millis);
+        let mut words = loss::in_words(bytes, millis);
+        // The bound is of the moment, and a machine that is in service goes on taking writes.
+        if other_role == DatabaseRole::Primary
+            && loss.is_some_and(|l| l.synchronous != Tri::Yes || !l.standby.streaming)
+        {
+            words.push_str(&format!(" so far, and what {other} takes until it is off"));
+        }
         if millis.is_none() && !self.request.accept_unknown_loss {
             let why = format!("{words}: what is lost is not known, and that was not accepted (--accept-unknown-loss)");
             return Err((Verdict::Failed, why));

@@ -28,6 +28,7 @@ pub mod postgres;
 pub mod preflight;
 pub mod read;
 pub mod read_aix;
+pub mod refusal;
 pub mod roles;
 pub mod schedules;
 pub mod seed;
@@ -35,6 +36,7 @@ pub mod service_nodes;
 pub mod setup;
 pub mod sync;
 pub mod verify;
+pub mod wire;
 pub mod xcat;
 
 /// Id of the open item that the service runs without a standby.
