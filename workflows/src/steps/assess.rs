@@ -267,7 +267,14 @@ pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
             Fact::PowerState { node: name.clone(), power },
             Fact::Answers { node: name.clone(), channel: Channel::Bmc, answer },
         ];
-        Judgement::succeeded(format!("the power controller of {name} says {power:?}"), facts)
+        let why = match power {
+            Power::On => format!("the power controller of {name} says that it is on"),
+            Power::Off => format!("the power controller of {name} says that it is off"),
+            Power::Unknown => {
+                format!("the power controller of {name} did not say whether it is on: {}", read::said(output.at(0)))
+            }
+        };
+        Judgement::succeeded(why, facts)
     });
     let title = format!("ask the fence device of {}", node.name);
     let status = look(status.timeout(patience));
@@ -392,8 +399,7 @@ impl Scales {
             DatabaseRole::Standby => {}
             DatabaseRole::Primary => {
                 let workflow = if self.aim == Aim::Failover { "failover" } else { "switchover" };
-                let other_role = self.known.database(other).0;
-                return refuse(refusal::primary_already(&self.pair, here, workflow, other_role));
+                return refuse(refusal::primary_already(&self.pair, &self.known, here, workflow));
             }
             DatabaseRole::Down => return refuse(refusal::down(&self.pair, here)),
             DatabaseRole::Unknown => return unclear(format!("the role of the database on {target} is not known")),
