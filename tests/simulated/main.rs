@@ -16,4 +16,5 @@ mod silence;
 mod stage;
 mod trouble;
 mod typed;
+mod unseen;
 mod word;

@@ -10,12 +10,12 @@ use journal_schema::{Fact, Tri, Verdict};
 use shells::shells;
 use workflows::{
     ActionResult, example, host,
-    model::{NodeId, Pair},
+    model::{Fence, NodeId, Pair},
     step::Place,
     steps::{
-        aix, read,
+        aix, fence, read,
         read_aix::{self, Src},
-        service_nodes, xcat,
+        schedules, service_nodes, xcat,
     },
     vocabulary::{self, db2},
     vocabulary_aix,
@@ -176,6 +176,38 @@ fn t14_what_cannot_be_asked_is_unknown() {
     let wire = looked(&free, &common::Machine::default().says("arp-probe", ok("silence\n")));
     let expected = Fact::AddressProbe { node: "mn-b".into(), address: "9.114.47.103".into(), answered_by: None };
     assert_eq!(wire.evidence, [expected]);
+}
+
+/// Without a device it is a person's word, and nothing that can be heard contradicts it; what could not be asked is no silence.
+#[test]
+fn t02_a_word_counts_on_aix_only_when_nothing_contradicts() {
+    let mut desk = desk();
+    desk.pair.nodes[0].fence = Fence::Attestation;
+    let silent = |desk: &Desk| fence::attested(&desk.context()).remove(0);
+    let quiet = common::Machine::default().says("arp-probe", ok("silence\n"));
+    is(&looked(&silent(&desk), &quiet), Verdict::Failed, "nobody attested");
+    desk.learn(&[Fact::Attested { node: "mn-a".into(), by: "olga".into(), text: "both cords pulled".into() }]);
+    let silent = silent(&desk);
+    assert_eq!(silent.place, Place::Node(NodeId::B));
+    is(&looked(&silent, &quiet), Verdict::Succeeded, "answers nowhere");
+    let hears = |r: ActionResult| looked(&silent, &common::Machine::default().says("arp-probe", r));
+    is(&hears(ran(1, "answered 0:11:25:a5:1b:c2\n", "")), Verdict::Failed, "0:11:25:a5:1b:c2 answers ARP");
+    is(&hears(ran(2, "deaf\n", "")), Verdict::Unknown, "could not be asked");
+    is(&hears(ran(124, "", "")), Verdict::Unknown, "could not be asked");
+}
+
+/// cron of AIX does not look at its files: what was commented out fires on until the crontab is handed in again.
+#[test]
+fn t22_a_crontab_of_aix_is_handed_in_again() {
+    let mut desk = common::db2_desk();
+    let holder = "/var/spool/cron/crontabs/root".to_owned();
+    let line = "0 5 * * * db2 restore db XCATDB".to_owned();
+    desk.learn(&[Fact::ScheduledJob { node: "mn-b".into(), holder, line, armed: Tri::Yes }]);
+    let disarm = schedules::disarm(&desk.context(), false).remove(0);
+    let back = disarm.undo.unwrap().script.listing();
+    for text in [disarm.script.listing(), back, schedules::rearm(&desk.context(), NodeId::B).script.listing()] {
+        assert!(text.trim_end().ends_with("| crontab'"), "{text}");
+    }
 }
 
 /// The scripts in each shell that is installed, with the machine's programs replaced by ones that say what they are told.

@@ -52,6 +52,10 @@ fn t78_what_is_missing_is_found_before_the_fence_and_not_behind_it() {
     refused(&host("link ens3\n", ""), "mn-b has no interface ens3, it has ens4");
     refused(&host("carrier ens3\n", ""), "ens3 of mn-b has no carrier");
     refused(&host("inet 10.77.0.12/24", "inet 10.78.0.12/24"), "10.77.0.12 of mn-b is not on ens3");
+    // A name that leads elsewhere stops nothing but makedns, and is told.
+    let elsewhere =
+        looked(&step("failover", &Desk::new(), "preflight.target"), &host("name 10.77.0.10", "name 10.77.0.99"));
+    is(&elsewhere, Verdict::Succeeded, "! mn1 is 10.77.0.99 to mn-b, not 10.77.0.10: makedns will fail");
     // All at once: whoever repairs at night wants to know all of it.
     let both =
         looked(&step("failover", &Desk::new(), "preflight.target"), &host(":end", "missing arping\nmissing ip\n:end"));

@@ -73,8 +73,7 @@ fn started(node: String) -> crate::step::Judge {
         let said = message::codes(&output.at(0).stdout);
         match said.iter().find(|code| code.kind != 'W' && ![1063, 1026].contains(&code.number)) {
             Some(code) => {
-                let advice = message::advice(code).map_or_else(String::new, |advice| format!(": {advice}"));
-                Judgement::failed(format!("db2start on {node}: {code}{advice}"), Vec::new())
+                Judgement::failed(format!("db2start on {node}: {}", message::Said::Refused(code.clone())), Vec::new())
             }
             None => Judgement::succeeded("the look afterwards decides", Vec::new()),
         }
@@ -107,7 +106,7 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         calls::set_config(db2, "HADR_REMOTE_HOST", &partner),
         calls::set_config(db2, "HADR_REMOTE_SVC", hadr_service(db2, id.other())),
     ];
-    let count = statements.len();
+    let each = statements.clone();
     let wanted: Vec<(&str, String)> = vec![
         (look::ALTERNATE, partner.clone()),
         ("HADR_LOCAL_HOST", own.clone()),
@@ -135,7 +134,7 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         }
     });
     Step {
-        judge_effect: all_done(count),
+        judge_effect: all_done(ctx.pair.node(id).name.clone(), each.into()),
         traps: &[44],
         section: "5.1.6",
         ..idempotent(
@@ -150,13 +149,12 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
 }
 
 /// Each statement of the first command is done, by its code.
-pub fn all_done(count: usize) -> crate::step::Judge {
+fn all_done(node: String, each: Vec<String>) -> crate::step::Judge {
     judge(move |output: &Output| {
-        let statements = read::group(output.at(0), count);
-        for (n, statement) in statements.iter().enumerate() {
-            let what = message::said(statement);
+        for (statement, told) in each.iter().zip(read::group(output.at(0), each.len())) {
+            let what = message::said(&told);
             if !what.done() {
-                let why = format!("statement {}: {what}", n + 1);
+                let why = format!("{statement} on {node}: {what}");
                 return match what {
                     message::Said::Unknown => Judgement::unknown(why, Vec::new()),
                     _ => Judgement::failed(why, Vec::new()),
@@ -394,9 +392,10 @@ pub fn open(ctx: &Context<'_>, id: NodeId, opening: Opening, step_id: &str) -> S
     };
     let mut batch = Batch::default();
     let asked = look::ask(&mut batch, db2);
+    let judge_effect = opened(format!("{statement} on {name}"));
     let command = calls::clp(db2, [statement]).timeout(calls::waits_for_partner(db2));
     Step {
-        judge_effect: opened(),
+        judge_effect,
         volatile: true,
         about: "database",
         retries: 1,
@@ -414,16 +413,16 @@ pub fn open(ctx: &Context<'_>, id: NodeId, opening: Opening, step_id: &str) -> S
 }
 
 /// A refusal is shown with what to do about it; that HADR runs already is for the look afterwards.
-fn opened() -> crate::step::Judge {
-    judge(|output: &Output| {
+fn opened(call: String) -> crate::step::Judge {
+    judge(move |output: &Output| {
         let what = message::said(&read::group(output.at(0), 1)[0]);
         match &what {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it is open", Vec::new()),
             message::Said::Refused(code) if code.number == 1777 => {
                 Judgement::succeeded("HADR runs already", Vec::new())
             }
-            message::Said::Refused(_) => Judgement::failed(what.to_string(), Vec::new()),
-            _ => Judgement::unknown(what.to_string(), Vec::new()),
+            message::Said::Refused(_) => Judgement::failed(format!("{call}: {what}"), Vec::new()),
+            _ => Judgement::unknown(format!("{call}: {what}"), Vec::new()),
         }
     })
 }

@@ -13,13 +13,15 @@ use crate::{
     model::{Db2, Node, NodeId, Pair, Platform, SyncMode},
     script::{Action, ActionResult, Output, Script},
     step::{Judgement, Place, Step},
+    steps::setup::ROLE,
     steps::{Batch, aix, assess, clocks, fit, judge, read as basic, schedules, xcat},
     table::Context,
     vocabulary::{self, Helper, db2 as calls},
 };
 
 /// Parameters of the database that are kept as evidence.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 14] = [
+    ROLE,
     "HADR_LOCAL_HOST",
     "HADR_LOCAL_SVC",
     "HADR_REMOTE_HOST",
@@ -74,6 +76,8 @@ pub struct Told {
     pub alternate: Option<String>,
     /// Why its configuration is not known.
     pub why: String,
+    /// The instance says that it has no database of that name (SQL1013N).
+    pub absent: bool,
     /// The call that did not answer within its limit.
     pub hangs: Option<String>,
 }
@@ -92,12 +96,14 @@ impl Asked {
         } else {
             None
         };
+        let said = super::message::said(&statements[0]);
         Told {
             hangs: call,
             seen: read::hadr(output.at(self.hadr), &db2.database),
             config: read::config(&statements[0]),
             alternate: read::alternate_server(&statements[1], &db2.database).map(|(host, _)| host),
-            why: super::message::said(&statements[0]).to_string(),
+            why: said.to_string(),
+            absent: said.refusal().is_some_and(|(number, _)| number == 1013),
         }
     }
 }
@@ -125,7 +131,7 @@ impl Told {
     pub fn facts(&self, node: &str, db2: &Db2, clock_ms: Option<u64>) -> Vec<Fact> {
         let Side { role, active, state, connection } = self.side();
         let hadr = self.seen.hadr();
-        let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
+        let ms = |seconds: Option<u64>| seconds.map(|s| s.saturating_mul(1_000));
         let mut facts = vec![
             Fact::Hadr {
                 node: node.to_owned(),
@@ -160,6 +166,9 @@ impl Told {
             name: name.to_owned(),
             value: value.to_owned(),
         };
+        if self.absent {
+            facts.push(setting(ROLE, "absent"));
+        }
         if let Some(config) = &self.config {
             facts.extend(KEPT.iter().filter_map(|name| Some(setting(name, config.get(name)?))));
         }
@@ -187,7 +196,7 @@ pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool)
     let db2 = ctx.pair.db2();
     let hadr = told.seen.hadr();
     let mode = hadr.and_then(|h| h.sync_mode).or_else(|| configured_mode(told.config.as_ref()));
-    let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
+    let ms = |seconds: Option<u64>| seconds.map(|s| s.saturating_mul(1_000));
     // Positions that were seen together.
     let lacks = match (ctx.known.log(other), ctx.known.log(target)) {
         (
@@ -208,9 +217,10 @@ pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool)
         managed: [target, other].iter().any(|n| ctx.known.setting(n, MANAGER).is_some_and(|m| !m.is_empty())),
         sync_mode: mode,
         timeout_ms: ms(hadr.and_then(|h| h.timeout_s)).unwrap_or(u64::from(db2.hadr.timeout_s) * 1000),
+        window_ms: ms(hadr.and_then(|h| h.peer_window_s)),
         window_end_ms: ms(hadr.and_then(|h| h.peer_window_end)),
         clock_ms,
-        skew_ms: [measured_skew(ctx), skew_by_hadr(told, clock_ms)].into_iter().flatten().min(),
+        skew_ms: [measured_skew(ctx), hadr.and_then(|h| skew_by_hadr(h, clock_ms))].into_iter().flatten().min(),
         since_ms: ms(hadr.and_then(|h| h.connected_since)),
         received_ms: ms(hadr.and_then(|h| h.standby_time)),
         level: hadr.is_some_and(read::Hadr::equal),
@@ -237,11 +247,16 @@ fn measured_skew(ctx: &Context<'_>) -> Option<u64> {
 
 /// The same from HADR itself, for a primary that is dead by now: its last message said *window's end*, which was its clock plus the
 /// window, and the standby knows how long ago that message came (from 10.1 on). Whole seconds, hence two of them for rounding.
-fn skew_by_hadr(told: &Told, clock_ms: Option<u64>) -> Option<u64> {
-    let h = told.seen.hadr()?;
+///
+/// Nothing can have come after the connection was lost. Where the time since the last message says so it is not what it should be (set
+/// back to 0 at the loss, say: from memory nobody knows), and with it a clock that is ahead would look right.
+pub fn skew_by_hadr(h: &read::Hadr, clock_ms: Option<u64>) -> Option<u64> {
     let sent = h.peer_window_end?.checked_sub(h.peer_window_s.filter(|w| *w > 0)?)?;
     let came = (clock_ms? / 1000).checked_sub(h.since_received_s?)?;
-    Some((sent.abs_diff(came) + 2) * 1000)
+    if h.connection != HadrConnection::Connected && came > h.connected_since?.saturating_add(1) {
+        return None;
+    }
+    Some((sent.abs_diff(came).saturating_add(2)).saturating_mul(1_000))
 }
 
 /// What of a look is needed.
@@ -352,8 +367,8 @@ fn brief(mut script: Script) -> Script {
 /// Middle of a look by the machine's own clock, milliseconds.
 pub fn own_clock(output: &Output, at: [usize; 2]) -> Option<u64> {
     let [first, last] = at.map(|i| basic::count(output.at(i)).map(|ns| ns / 1_000_000));
-    // The end of the look is the worse moment for a window that closes.
-    first.and(last)
+    // The end of the look is the worse moment for a window that closes. A clock that went back meanwhile tells nothing.
+    last.filter(|last| first.is_some_and(|first| first <= *last))
 }
 
 fn one(pair: &Pair, node: &Node, places: &Places, need: Need, output: &Output) -> Judgement {

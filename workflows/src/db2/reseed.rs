@@ -17,8 +17,8 @@ use crate::{
     script::{Action, Output, Script},
     step::{Judgement, Place, Step, judge_exit_codes, next},
     steps::{
-        Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, seed, service_nodes, target,
-        the_probe_decides, undo, xcat,
+        Batch, aix, claim, fit, idempotent, judge, look as looking, nothing_to_see, other, read as basic, seed,
+        service_nodes, setup, target, the_probe_decides, undo, xcat,
     },
     table::{Context, Guard},
     vocabulary::{self, db2 as calls, transfer},
@@ -28,7 +28,8 @@ use crate::{
 pub const REJOINS: Guard =
     Guard { name: "the machine in service is a primary, and the copy was in HADR", holds: rejoins };
 /// Nothing to rejoin.
-pub const APART: Guard = Guard { name: "HADR was dissolved: only a new copy helps", holds: |ctx| !rejoins(ctx) };
+pub const APART: Guard =
+    Guard { name: "HADR was dissolved, or there is no copy: only a new one helps", holds: |ctx| !rejoins(ctx) };
 /// The returning machine is a standby that follows.
 pub const JOINED: Guard = Guard { name: "the returning copy is connected and follows", holds: joined };
 /// It is not.
@@ -36,7 +37,12 @@ pub const PARTED: Guard = Guard { name: "the returning copy vanished or does not
 
 fn rejoins(ctx: &Context<'_>) -> bool {
     let [here, there] = [ctx.target(), ctx.other()].map(|node| Side::of(ctx.known.hadr(&node.name)));
-    there.role == HadrRole::Primary && here.role != HadrRole::Standard
+    there.role == HadrRole::Primary && here.role != HadrRole::Standard && !absent(ctx)
+}
+
+/// The returning machine has an instance and no database: its disk is new, or somebody dropped it.
+fn absent(ctx: &Context<'_>) -> bool {
+    ctx.known.setting(&ctx.target().name, setup::ROLE) == Some("absent")
 }
 
 fn joined(ctx: &Context<'_>) -> bool {
@@ -198,6 +204,10 @@ fn answers(ctx: &Context<'_>, step_id: &str) -> Step {
         let told = asked.told(&db2, output);
         let facts = told.facts(&node.name, &db2, None);
         match advice::unreadable(&node, &db2, &told) {
+            // An instance that says so answers, too: the new copy overwrites nothing.
+            _ if told.absent => {
+                Judgement::succeeded(format!("there is no {} on {}: it gets a copy", db2.database, node.name), facts)
+            }
             Some(why) => Judgement::unknown(why, facts),
             None => Judgement::succeeded(format!("the database on {} answers", node.name), facts),
         }
@@ -224,7 +234,11 @@ pub fn placed(ctx: &Context<'_>) -> Vec<Step> {
         ctx.known.host_name(&ctx.target().name).unwrap_or(&name).to_owned()
     };
     steps.extend(instance::renamed(ctx, id, &name, "placed", 2));
-    steps.push(Step { stage: 5, ..instance::addresses(ctx, id, false, "placed.addresses") });
+    // A machine with a new disk does not know the services of HADR either.
+    steps.push(Step { stage: 4, ..setup::ports_on(ctx, id, "placed.ports") });
+    if !absent(ctx) {
+        steps.push(Step { stage: 5, ..instance::addresses(ctx, id, false, "placed.addresses") });
+    }
     // The machine in service must know where its standby is: a parameter that counts from the next activation is put right by then.
     steps.push(Step { stage: 5, ..instance::addresses(ctx, id.other(), true, "placed.partner") });
     fit(steps)
@@ -307,9 +321,17 @@ pub fn partner(ctx: &Context<'_>, step_id: &str) -> Step {
     Step { retries: 6, retry_pause_ms: 1_000, traps: &[41], section: "5.1.8", ..step }
 }
 
-/// Keeps what only the old copy has: its configuration and its log files (trap 67).
+/// Keeps what only the old copy has: its configuration and its log files (trap 67). Where there is no old copy, there is at least to be a
+/// directory for the image.
 pub fn save(ctx: &Context<'_>) -> Vec<Step> {
     let db2 = ctx.pair.db2();
+    if absent(ctx) {
+        let title = format!("{} is there on {}, for the image", db2.backup_dir, ctx.target().name);
+        let script = Script::new().run(transfer::directory(&db2.backup_dir, &db2.instance));
+        let step = idempotent("save.directory", title, target(ctx), script, Script::new(), nothing_to_see());
+        let judge_effect = judge_exit_codes();
+        return fit(vec![Step { judge_effect, look_first: false, retries: 1, section: "5.1.4", ..step }]);
+    }
     let directory = format!("{}/hamn-{}", db2.backup_dir, ctx.run);
     let name = &ctx.target().name;
     let seen = judge({
@@ -356,8 +378,19 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
         .run(transfer::directory(&db2.backup_dir, &db2.instance))
         .run(seed::before_backup(db2))
         .look(calls::clp(db2, [calls::deactivate(db2), calls::backup(db2, &db2.backup_dir)]).timeout(calls::LONG_S))
-        .look(seed::after_backup(db2));
+        .look(seed::after_backup(db2))
+        // Whatever became of the image: this is the database in service. That it is open is for the next step to see.
+        .look(calls::clp(db2, [calls::start_as_primary_by_force(db2)]).timeout(calls::waits_for_partner(db2)));
     let directory = db2.backup_dir.clone();
+    // xcatd is started when the image is there; until then by hand.
+    let meanwhile = match ctx.other().platform {
+        Platform::Aix => "startsrc -s xcatd".to_owned(),
+        Platform::Linux => ctx.pair.xcat.control.join(" ").replace("{action}", "start"),
+    };
+    let meanwhile = next(
+        &advice::as_root(ctx.other(), &meanwhile),
+        "its database is open again: serves the cluster until the run is gone on with",
+    );
     let judge_effect = judge({
         let name = name.clone();
         move |output: &Output| {
@@ -374,7 +407,7 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
                 );
             }
             if !said.done() {
-                return Judgement::failed(format!("BACKUP DB: {said}"), Vec::new());
+                return Judgement::failed(format!("BACKUP DB on {name}: {said}{meanwhile}"), Vec::new());
             }
             seed::fresh(&name, &directory, &statements[1], output.at(5))
         }
@@ -512,7 +545,7 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
         match said {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it restored", Vec::new()),
             message::Said::Unknown => Judgement::unknown(format!("RESTORE DATABASE: {said}"), Vec::new()),
-            _ => Judgement::failed(format!("RESTORE DATABASE: {said}"), Vec::new()),
+            _ => Judgement::failed(format!("RESTORE DATABASE on {machine}: {said}"), Vec::new()),
         }
     });
     steps.push(Step {
@@ -548,7 +581,7 @@ fn leave(ctx: &Context<'_>) -> Step {
         match (side.role, side.active) {
             (HadrRole::Standard, Tri::No) => Judgement::succeeded(why, facts),
             // There is none, which is as good.
-            _ if told.why.starts_with("SQL1013N") => Judgement::succeeded("there is no database", facts),
+            _ if told.absent => Judgement::succeeded("there is no database", facts),
             (HadrRole::Unknown, _) | (_, Tri::Unknown) => Judgement::unknown(format!("{why} ({})", told.why), facts),
             _ => Judgement::failed(why, facts),
         }

@@ -2,7 +2,7 @@
 
 use journal_schema::{DatabaseRole, Fact, HadrRole, Tri, Verdict};
 
-use super::{look, promote::counting, read};
+use super::{look, message::Said, promote::counting, read};
 use crate::{
     host,
     model::Platform,
@@ -24,6 +24,10 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
         let connected = super::message::said(&statements[0]);
         if !connected.done() {
             return Judgement::failed(format!("the database on {name} lets nobody in: {connected}"), Vec::new());
+        }
+        let counted = super::message::said(&statements[1]);
+        if let Said::Refused(_) = counted {
+            return Judgement::failed(format!("the database on {name} does not show its nodes: {counted}"), Vec::new());
         }
         match xcat::enough_nodes(&name, read::counted(&statements[1]), fewest) {
             Ok(fact) => Judgement::succeeded(format!("the database on {name} is the cluster's"), vec![fact]),

@@ -422,32 +422,34 @@ fn hadr_host<'a>(ctx: &Context<'a>, id: NodeId) -> &'a str {
 
 /// 5.1.5: both ports are in `/etc/services` of both machines.
 pub fn ports(ctx: &Context<'_>) -> Vec<Step> {
-    let on = |id: NodeId, step_id: &str| {
-        let node = ctx.pair.node(id);
-        let lines = NodeId::BOTH.map(|n| db2::service_line(&service_of(ctx, n)));
-        let script = lines.iter().fold(Script::new(), |script, line| {
-            script.then(Action::EnsureLine { path: "/etc/services".into(), line: line.clone() })
-        });
-        let services = NodeId::BOTH.map(|n| service_of(ctx, n));
-        let name = node.name.clone();
-        let seen = judge(move |output: &Output| {
-            let Some(text) = read::complete(output.at(0)) else {
-                return Judgement::unknown(format!("/etc/services of {name} could not be read"), Vec::new());
-            };
-            let has = |line: &str, s: &crate::model::HadrService| {
-                let words: Vec<&str> = line.split_whitespace().collect();
-                words.first() == Some(&s.name.as_str()) && words.get(1) == Some(&format!("{}/tcp", s.port).as_str())
-            };
-            match services.iter().find(|s| !text.lines().any(|l| has(l, s))) {
-                None => Judgement::succeeded(format!("both ports are known on {name}"), Vec::new()),
-                Some(s) => Judgement::failed(format!("{} is not in /etc/services of {name}", s.name), Vec::new()),
-            }
-        });
-        let title = format!("both ports of HADR are in /etc/services of {}", node.name);
-        let step = idempotent(step_id, title, Place::Node(id), script, look(vocabulary::cat("/etc/services")), seen);
-        Step { retries: 1, traps: &[34], section: "5.1.5", ..step }
-    };
-    fit(vec![on(primary(ctx), "ports.target"), on(standby(ctx), "ports.other")])
+    fit(vec![ports_on(ctx, primary(ctx), "ports.target"), ports_on(ctx, standby(ctx), "ports.other")])
+}
+
+/// The same on one machine.
+pub(crate) fn ports_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+    let node = ctx.pair.node(id);
+    let lines = NodeId::BOTH.map(|n| db2::service_line(&service_of(ctx, n)));
+    let script = lines.iter().fold(Script::new(), |script, line| {
+        script.then(Action::EnsureLine { path: "/etc/services".into(), line: line.clone() })
+    });
+    let services = NodeId::BOTH.map(|n| service_of(ctx, n));
+    let name = node.name.clone();
+    let seen = judge(move |output: &Output| {
+        let Some(text) = read::complete(output.at(0)) else {
+            return Judgement::unknown(format!("/etc/services of {name} could not be read"), Vec::new());
+        };
+        let has = |line: &str, s: &crate::model::HadrService| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.first() == Some(&s.name.as_str()) && words.get(1) == Some(&format!("{}/tcp", s.port).as_str())
+        };
+        match services.iter().find(|s| !text.lines().any(|l| has(l, s))) {
+            None => Judgement::succeeded(format!("both ports are known on {name}"), Vec::new()),
+            Some(s) => Judgement::failed(format!("{} is not in /etc/services of {name}", s.name), Vec::new()),
+        }
+    });
+    let title = format!("both ports of HADR are in /etc/services of {}", node.name);
+    let step = idempotent(step_id, title, Place::Node(id), script, look(vocabulary::cat("/etc/services")), seen);
+    Step { retries: 1, traps: &[34], section: "5.1.5", ..step }
 }
 
 /// 5.1.6, on both machines. The procedure's QUIESCE and UNQUIESCE only drive clients out, and leave the database quiesced when they are
