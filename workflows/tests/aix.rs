@@ -345,6 +345,31 @@ fn t05_no_open_item_puts_the_address_on_the_wire_twice() {
     assert!(taken.starts_with("ping ") && taken.contains("on mn-b, while it is the one in service"), "{taken}");
 }
 
+/// A subsystem with several lines, in another dress and language: what runs is never said to be stopped.
+#[test]
+fn t74_src_in_other_words() {
+    let heading = "Subsystem         Group            PID          Status\n";
+    let status = |rows: &[&str], end: &str| read_aix::src(&ok(&format!("{heading}{}{end}", rows.join(end))), "xcatd");
+    let row = |pid: &str, word: &str| format!(" xcatd            xcat             {pid:<12} {word}");
+    let [one, other] = [row("3211402", "active"), row("", "inoperative")];
+    for end in ["\n", "\r\n", "   \n"] {
+        assert_eq!(status(&[&one], end), Src::Active, "{end:?}");
+        assert_eq!(status(&[&other], end), Src::Inoperative, "{end:?}");
+        assert_eq!(status(&[&other, &one], end), Src::Active, "one of two runs");
+        assert_eq!(status(&[&one, &other], end), Src::Active);
+        assert_eq!(status(&[&other, &row("4711", "stopping")], end), Src::Unknown);
+        for word in ["aktiv", "inaktiv", "アクティブ", "inactive", ""] {
+            assert_eq!(status(&[&row("3211402", word)], end), Src::Unknown, "{word}");
+        }
+    }
+    // Another subsystem whose name begins so, and an answer that is cut.
+    assert_eq!(
+        read_aix::src(&ok(&format!("{heading} xcatd2           xcat             77     active\n")), "xcatd"),
+        Src::Unknown
+    );
+    assert_eq!(read_aix::src(&ok(&format!("{heading}{one}")), "xcatd"), Src::Unknown);
+}
+
 /// A call of DB2's processor in each shell: statements from one shell, the options of the owner's profile gone, the rest left out after a
 /// failure, and TERMINATE at the end.
 #[test]
@@ -374,6 +399,13 @@ fn t47_statements_run_from_one_shell_under_the_profile() {
     let role = |permitted: &[&str]| shell(&db2::role_is(db2, permitted), &[("db2", config)]);
     assert_eq!(role(&["STANDARD", "STANDBY"]), (0, "STANDBY\n".into()));
     assert_eq!(role(&["STANDARD", "absent"]), (9, "STANDBY\n".into()));
+    // TERMINATE ends the back end of the shell that made it only: another parent would leave it behind, holding the instance.
+    let parents = "case $1 in terminate) [ \"$(cat \"$HOME/parent\")\" != $PPID ] || rm \"$HOME/parent\";; *) echo $PPID >\"$HOME/parent\"; \
+                   echo ' HADR database role = STANDBY';; esac";
+    for call in [db2::clp(db2, ["X", "Y"]), db2::applications(db2), db2::role_is(db2, &["STANDBY"])] {
+        assert_eq!(shell(&call, &[("db2", parents)]).0, 0);
+        assert!(!home.path().join("parent").exists(), "left behind: {:?}", call.argv);
+    }
     db2.home = "/nowhere".into();
     assert_eq!(shell(&db2::clp(db2, ["X"]), &[("db2", processor)]).0, 127);
 }

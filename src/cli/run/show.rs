@@ -6,7 +6,6 @@ use workflows::{model::Flavour, registry, table::Stake};
 use super::asked::{Asked, Sight};
 use crate::{
     cli::{
-        out::{self, BOLD, RED, YELLOW, paint},
         view::{self, Intention},
         who,
     },
@@ -98,21 +97,4 @@ impl Asked<'_> {
             ));
         }
     }
-}
-
-/// Headings and warnings in colour, where there are colours.
-pub(super) fn coloured(shown: &str) -> String {
-    let colour = out::colour();
-    let mut text = String::new();
-    for (n, line) in shown.lines().enumerate() {
-        let code = match line {
-            l if l.starts_with('!') || l.starts_with("Loss: unknown") => Some(RED),
-            l if l.contains("PIVOT") => Some(YELLOW),
-            l if n == 0 || (!l.starts_with(' ') && !l.is_empty()) => Some(BOLD),
-            _ => None,
-        };
-        text.push_str(&code.map_or_else(|| line.to_owned(), |code| paint(colour, code, line)));
-        text.push('\n');
-    }
-    text
 }

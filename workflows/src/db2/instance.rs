@@ -4,15 +4,16 @@
 use journal_schema::{Fact, HadrRole, OpenItem, Tri};
 
 use super::{
-    look, message,
-    promote::has_role,
+    message,
     read::{self, Instance},
+    told::{self, has_role},
 };
 use crate::{
     model::{AfterTakeover, Db2, Flavour, NodeId, Pair},
+    notes,
     script::{Action, Output, Script},
     step::{Judgement, Place, Step},
-    steps::{Batch, failback, idempotent, judge, judged, look as looking, read as basic, the_probe_decides},
+    steps::{Batch, failback, idempotent, judge, judged, look, read as basic, the_probe_decides},
     table::{Context, Guard},
     vocabulary::{self, db2 as calls},
 };
@@ -61,7 +62,7 @@ pub fn up(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
             format!("the instance {} on {name} runs", db2.instance),
             Place::Node(id),
             Script::new().look(calls::start(db2)),
-            looking(calls::instance_state(db2)),
+            look(calls::instance_state(db2)),
             runs(name),
         )
     }
@@ -84,7 +85,7 @@ fn runs(node: String) -> crate::step::Judge {
     judge(move |output: &Output| {
         let state = read::instance(output.at(0));
         let facts =
-            vec![Fact::Setting { node: node.clone(), name: look::INSTANCE.into(), value: format!("{state:?}") }];
+            vec![Fact::Setting { node: node.clone(), name: notes::INSTANCE.into(), value: format!("{state:?}") }];
         let answer = match state {
             Instance::Available => Tri::Yes,
             Instance::Operable | Instance::NotOperable => Tri::No,
@@ -108,14 +109,14 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
     ];
     let each = statements.clone();
     let wanted: Vec<(&str, String)> = vec![
-        (look::ALTERNATE, partner.clone()),
+        (notes::ALTERNATE, partner.clone()),
         ("HADR_LOCAL_HOST", own.clone()),
         ("HADR_LOCAL_SVC", hadr_service(db2, id).to_owned()),
         ("HADR_REMOTE_HOST", partner.clone()),
         ("HADR_REMOTE_SVC", hadr_service(db2, id.other()).to_owned()),
     ];
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let (db2_known, name) = (db2.clone(), pair.node(id).name.clone());
     let title = format!("HADR on {name} listens at {own} and talks to {partner}");
     let seen = judge(move |output: &Output| {
@@ -124,7 +125,7 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         let Some(config) = &told.config else {
             return Judgement::unknown(format!("the parameters of {name} could not be read: {}", told.why), facts);
         };
-        let value = |key: &str| if key == look::ALTERNATE { told.alternate.as_deref() } else { config.get(key) };
+        let value = |key: &str| if key == notes::ALTERNATE { told.alternate.as_deref() } else { config.get(key) };
         match wanted.iter().find(|(key, value_wanted)| value(key) != Some(value_wanted)) {
             None => Judgement::succeeded(format!("HADR on {name} is at {own}, its partner at {partner}"), facts),
             Some((key, value_wanted)) => {
@@ -181,7 +182,7 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let seen = judge(move |output: &Output| {
         let state = read::instance(output.at(0));
         let facts =
-            vec![Fact::Setting { node: name.clone(), name: look::INSTANCE.into(), value: format!("{state:?}") }];
+            vec![Fact::Setting { node: name.clone(), name: notes::INSTANCE.into(), value: format!("{state:?}") }];
         let answer = match state {
             Instance::Operable => Tri::Yes,
             Instance::Available => Tri::No,
@@ -196,7 +197,7 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         retries: 1,
         traps: &[48],
         section: "8.0 step 3",
-        ..idempotent(step_id, title, Place::Node(id), script, looking(calls::instance_state(db2)), seen)
+        ..idempotent(step_id, title, Place::Node(id), script, look(calls::instance_state(db2)), seen)
     }
 }
 
@@ -204,7 +205,7 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
 pub fn deactivate(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let (db2, name) = (ctx.pair.db2(), ctx.pair.node(id).name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let db2_known = db2.clone();
     let title = format!("deactivate the standby database on {name}");
     let seen = judge(move |output: &Output| {
@@ -216,7 +217,7 @@ pub fn deactivate(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
             Tri::Unknown => Tri::Unknown,
         };
         let facts = told.facts(&name, &db2_known, None);
-        judged(answer, format!("the database on {name} is {}", look::describe(&side)), facts)
+        judged(answer, format!("the database on {name} is {}", told::describe(&side)), facts)
     });
     // On a primary it would write the end of a log that is nobody else's.
     let script = Script::new()
@@ -237,7 +238,7 @@ pub fn dissolve(ctx: &Context<'_>) -> Step {
     let (id, db2) = (ctx.request.target, ctx.pair.db2());
     let script = Script::new().run(calls::role_is(db2, &["PRIMARY"])).look(calls::clp(db2, [calls::stop_hadr(db2)]));
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let standard = has_role(ctx, id, HadrRole::Standard, asked);
     let name = &ctx.target().name;
     Step {
@@ -272,7 +273,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
         let (name, host) = (name.clone(), host_name.to_owned());
         move |r: &crate::ActionResult| match basic::complete(r).map(read::nodes_host) {
             Some(Some(found)) if found == host => {
-                let fact = Fact::Setting { node: name.clone(), name: look::NODES_HOST.into(), value: host.clone() };
+                let fact = Fact::Setting { node: name.clone(), name: notes::NODES_HOST.into(), value: host.clone() };
                 Judgement::succeeded(format!("db2nodes.cfg on {name} names {host}"), vec![fact])
             }
             Some(found) => Judgement::failed(
@@ -309,7 +310,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
             format!("db2gcf writes {host_name} into db2nodes.cfg of {name} and starts the instance"),
             place,
             Script::new().look(calls::instance_up(db2)),
-            looking(vocabulary::cat(&path)).look(calls::instance_state(db2)),
+            look(vocabulary::cat(&path)).look(calls::instance_state(db2)),
             both,
         )
     };
@@ -326,7 +327,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
             format!("db2nodes.cfg on {name} names {host_name}"),
             place,
             script,
-            looking(vocabulary::cat(&path)),
+            look(vocabulary::cat(&path)),
             judge(move |output: &Output| right(output.at(0))),
         )
     };
@@ -338,7 +339,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
 pub fn rolled_forward(ctx: &Context<'_>, step_id: &str) -> Step {
     let (id, db2, name) = (ctx.request.target, ctx.pair.db2(), ctx.target().name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let db2_known = db2.clone();
     let title = format!(
         "no roll-forward is pending on {name}; if one is (SQL1117N) it is completed, after which this copy can be a standby by a new restore only"
@@ -391,7 +392,7 @@ pub fn open(ctx: &Context<'_>, id: NodeId, opening: Opening, step_id: &str) -> S
         Opening::Standard => (calls::activate(db2), HadrRole::Standard, "outside HADR"),
     };
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let judge_effect = opened(format!("{statement} on {name}"));
     let command = calls::clp(db2, [statement]).timeout(calls::waits_for_partner(db2));
     Step {

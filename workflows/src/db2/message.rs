@@ -5,7 +5,12 @@
 
 use std::fmt;
 
-use super::read::Statement;
+use super::read::{Statement, group};
+use crate::{
+    script::Output,
+    step::{Judge, Judgement},
+    steps::judge,
+};
 
 /// A code such as `SQL1770N`, with the reason that it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,5 +218,19 @@ pub fn advice(code: &Code) -> Option<&'static str> {
         (8000..=8029, _) => "the licence of DB2 is missing or over: db2licm -l shows it, db2licm -a FILE registers one",
         (30082, _) => "user or password are refused",
         _ => return None,
+    })
+}
+
+/// Judges a call of `count` statements: each of them is done, by its code.
+pub fn all_done(count: usize, what: &'static str) -> Judge {
+    judge(move |output: &Output| {
+        let all = group(output.at(0), count);
+        match all.iter().map(said).enumerate().find(|(_, s)| !s.done()) {
+            None => Judgement::succeeded(format!("{what}: {count} statements done"), Vec::new()),
+            Some((n, Said::Unknown)) => {
+                Judgement::unknown(format!("{what}, statement {}: {}", n + 1, Said::Unknown), Vec::new())
+            }
+            Some((n, other)) => Judgement::failed(format!("{what}, statement {}: {other}", n + 1), Vec::new()),
+        }
     })
 }

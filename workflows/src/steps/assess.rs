@@ -1,28 +1,17 @@
 //! Looking at both machines, and weighing what was seen. Reads only.
 
-use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri, Verdict};
+use journal_schema::{Channel, DatabaseRole, Fact, Tri, Verdict};
 
-use super::{Batch, clocks, fence, fit, judge, look, loss, postgres, read, refusal, schedules, target, wire, xcat};
+use super::{Batch, clocks, device, fit, hasten, judge, loss, read, refusal, schedules, server, target, wire, xcat};
 use crate::{
     known::Known,
-    model::{Fence, Node, NodeId, Pair},
+    model::{Node, NodeId, Pair},
+    notes,
     script::Output,
     step::{Judgement, Place, Step},
     table::{Context, Request},
     vocabulary::{self, Helper, sql},
 };
-
-/// Note: what the server says that it listens on.
-pub const LISTEN: &str = "listen_addresses";
-/// Note: `cfgloc` before the user and the password.
-pub const CFGLOC: &str = "cfgloc";
-/// Note of a primary: how many standbys stream from it.
-pub const STREAMING: &str = "streaming standbys";
-/// Note of a primary: for how many standbys its commits wait.
-pub const SYNCHRONOUS: &str = "synchronous standbys";
-
-/// Note of a standby: time of the primary's last checkpoint known there, milliseconds since 1970 by the primary's clock.
-pub const CHECKPOINT: &str = "last checkpoint";
 
 /// Which workflow weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +37,7 @@ pub fn observe(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
     let mut steps = vec![look_at(ctx, target, "observe.target", true), on_other];
     steps.extend(wire::look(ctx));
     if aim == Aim::Failover {
-        steps.extend(device(ctx));
+        steps.extend(device::observe(ctx));
         return hasten(fit(steps), HALF_DEAD_S);
     }
     fit(steps)
@@ -56,15 +45,6 @@ pub fn observe(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
 
 /// Longest look at a machine that may be half dead, seconds.
 const HALF_DEAD_S: u32 = 30;
-
-/// A machine that lets one in and then hangs at every command must not hold the failover up; what it did not say is unknown.
-pub(crate) fn hasten(steps: Vec<Step>, limit_s: u32) -> Vec<Step> {
-    let look = |step: &Step| step.id == "observe.other";
-    steps
-        .into_iter()
-        .map(|step| if look(&step) { Step { timeout_s: step.timeout_s.min(limit_s), ..step } } else { step })
-        .collect()
-}
 
 /// Places of the results of [`look_at`]'s batch.
 struct Seen {
@@ -98,7 +78,7 @@ fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
         boot: batch.look(vocabulary::boot_id()),
         host: batch.look(vocabulary::host_name()),
         addresses: batch.look(vocabulary::addresses()),
-        role: batch.look(postgres::ask_role(pg)),
+        role: batch.look(server::ask_role(pg)),
         standby: batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION)),
         primary: batch.look(vocabulary::psql(pg, "postgres", sql::PRIMARY_POSITION)),
         nodes: batch.look(vocabulary::psql(pg, &pg.database, sql::CLUSTER_NODES)),
@@ -173,8 +153,8 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
         let value = value.map(|v| Fact::Note { node: name.clone(), key: key.into(), value: v.into() });
         facts.extend(value);
     };
-    remark(LISTEN, read::line(output.at(seen.listen)));
-    remark(CFGLOC, read::line(output.at(seen.cfgloc)));
+    remark(notes::LISTEN, read::line(output.at(seen.listen)));
+    remark(notes::CFGLOC, read::line(output.at(seen.cfgloc)));
     let whole = output.at(seen.clock[1]).exit.is_some();
     if !strict {
         return Judgement::succeeded(
@@ -203,11 +183,11 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
 
 fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     let role = read::role(output.at(seen.role));
-    let mut facts = vec![postgres::role_fact(name, &role)];
+    let mut facts = vec![server::role_fact(name, &role)];
     match role.role {
         DatabaseRole::Standby => {
             if let Some(position) = read::standby_position(output.at(seen.standby)) {
-                facts.extend(position_facts(name, &position));
+                facts.extend(server::position_facts(name, &position));
                 let up = if position.streaming { Tri::Yes } else { Tri::No };
                 facts.push(Fact::Streaming { node: name.to_owned(), up, synchronous: Tri::Unknown });
             }
@@ -222,7 +202,8 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
                     last_commit_ms: None,
                     last_message_ms: None,
                 });
-                for (key, count) in [(STREAMING, position.streaming), (SYNCHRONOUS, position.synchronous)] {
+                for (key, count) in [(notes::STREAMING, position.streaming), (notes::SYNCHRONOUS, position.synchronous)]
+                {
                     facts.push(Fact::Note { node: name.to_owned(), key: key.into(), value: count.to_string() });
                 }
             }
@@ -235,87 +216,11 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     facts
 }
 
-/// The facts of a standby's position.
-pub(crate) fn position_facts(node: &str, position: &read::StandbyPosition) -> Vec<Fact> {
-    let checkpoint = position.last_checkpoint_ms.map(|ms| Fact::Note {
-        node: node.to_owned(),
-        key: CHECKPOINT.into(),
-        value: ms.to_string(),
-    });
-    let log = Fact::LogPosition {
-        node: node.to_owned(),
-        written: None,
-        received: position.received,
-        replayed: position.replayed,
-        last_commit_ms: position.last_commit_ms,
-        last_message_ms: position.last_message_ms,
-    };
-    std::iter::once(log).chain(checkpoint).collect()
-}
-
-/// Status and identity of the fence device, each asked once. Only a wrong identity forbids to go on; silence is known to be possible,
-/// and must not hold a failover up: nobody waits longer for it than [`device_patience_s`].
-pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
-    let node = ctx.other();
-    let patience = device_patience_s(&node.fence);
-    let Some(status) = vocabulary::fence(&node.fence, "status") else { return Vec::new() };
-    let (name, device) = (node.name.clone(), node.fence.clone());
-    let seen = judge(move |output: &Output| {
-        let power = read::power(&device, output.at(0));
-        let answer = if power == Power::Unknown { Tri::Unknown } else { Tri::Yes };
-        let facts = vec![
-            Fact::PowerState { node: name.clone(), power },
-            Fact::Answers { node: name.clone(), channel: Channel::Bmc, answer },
-        ];
-        let why = match power {
-            Power::On => format!("the power controller of {name} says that it is on"),
-            Power::Off => format!("the power controller of {name} says that it is off"),
-            Power::Unknown => {
-                format!("the power controller of {name} did not say whether it is on: {}", read::said(output.at(0)))
-            }
-        };
-        Judgement::succeeded(why, facts)
-    });
-    let title = format!("ask the fence device of {}", node.name);
-    let status = look(status.timeout(patience));
-    let mut steps =
-        vec![Step { traps: &[2, 6, 7], ..Step::observe("observe.fence", title, Place::Controller, status, seen) }];
-    if let (Some(ask), Some(pinned)) = (vocabulary::fence_identity(&node.fence), read::pinned(&node.fence)) {
-        let same = fence::same_device(node.name.clone(), node.fence.clone(), pinned.to_owned(), ctx.target());
-        let seen = judge(move |output: &Output| match same(output) {
-            // Silence is for the fencing itself to judge, which needs the answer.
-            unclear if unclear.verdict == Verdict::Unknown => Judgement { verdict: Verdict::Succeeded, ..unclear },
-            clear => clear,
-        });
-        let title = format!("which machine the fence device of {} belongs to", node.name);
-        steps.push(Step {
-            // One's own command may stand for a device that lets one in at a time.
-            stage: u8::from(matches!(node.fence, Fence::Command { .. })),
-            traps: &[6],
-            ..Step::observe("observe.device", title, Place::Controller, look(ask.timeout(patience)), seen)
-        });
-    }
-    steps
-}
-
-/// Longest wait for a fence device that is only looked at, seconds: ten, unless its own options grant it more.
-pub(crate) fn device_patience_s(fence: &Fence) -> u32 {
-    let granted = match fence {
-        Fence::Agent { options, .. } => {
-            let patient =
-                options.iter().filter(|(key, _)| key.ends_with("_timeout") || key == "power_wait" || key == "delay");
-            patient.filter_map(|(_, value)| value.parse::<u32>().ok()).fold(0_u32, u32::saturating_add)
-        }
-        Fence::Command { .. } | Fence::Attestation => 0,
-    };
-    granted.clamp(10, 60)
-}
-
 /// Weighs the whole: may this workflow go on, and what is lost at most. Looks at the target once more for its claim and position.
 pub fn weigh(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
     let pg = ctx.pair.postgres();
     let mut batch = Batch::default();
-    let role = batch.look(postgres::ask_role(pg));
+    let role = batch.look(server::ask_role(pg));
     let position = batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION));
     let claim = batch.look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
     let scales = Scales {
@@ -323,7 +228,7 @@ pub fn weigh(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
         pair: ctx.pair.clone(),
         known: ctx.known.clone(),
         request: ctx.request.clone(),
-        own_claim: super::claim::text(ctx),
+        own_claim: ctx.signature(),
         fewest: xcat::fewest_nodes(ctx),
     };
     let seen = judge(move |output: &Output| {
@@ -367,9 +272,9 @@ impl Scales {
             (&self.pair.node(self.request.target).name, &self.pair.node(self.request.target.other()).name);
         let refuse = |why: String| Err((Verdict::Failed, why));
         let unclear = |why: String| Err((Verdict::Unknown, why));
-        facts.push(postgres::role_fact(target, role));
+        facts.push(server::role_fact(target, role));
         if let Some(position) = position {
-            facts.extend(position_facts(target, position));
+            facts.extend(server::position_facts(target, position));
         }
         // The bound is shown also where the answer is no.
         let loss = position.map(|p| self.loss(role, p));
@@ -482,7 +387,7 @@ impl Scales {
             let why = format!("{target} does not stream from {other}: a switchover would have to wait for ever");
             return Err((Verdict::Failed, why));
         }
-        match self.known.note(other, STREAMING).and_then(|n| n.parse::<u64>().ok()) {
+        match self.known.note(other, notes::STREAMING).and_then(|n| n.parse::<u64>().ok()) {
             Some(0) => return Err((Verdict::Failed, format!("{other} has no standby that streams"))),
             Some(_) => {}
             None => return Err((Verdict::Unknown, format!("whether {other} has a standby could not be read"))),
@@ -507,7 +412,7 @@ impl Scales {
             DatabaseRole::Primary if timeline == role.timeline => {
                 let count = |key| self.known.note(other, key).and_then(|n| n.parse::<u64>().ok());
                 // Where there are several, commits may wait for another one.
-                let synchronous = match (count(STREAMING), count(SYNCHRONOUS)) {
+                let synchronous = match (count(notes::STREAMING), count(notes::SYNCHRONOUS)) {
                     (Some(1), Some(1)) => Tri::Yes,
                     (_, Some(0)) => Tri::No,
                     _ => Tri::Unknown,

@@ -3,7 +3,7 @@
 use journal_schema::DatabaseRole;
 
 use crate::{
-    db2::advice::as_root,
+    by_hand::as_root,
     known::Known,
     model::{Node, NodeId, Pair},
     step::next,

@@ -11,21 +11,18 @@ use super::{
 use crate::{
     Known,
     db2::{
-        message::{Said, said},
+        message::{self, Said, said},
         read::{Config, Instance, alternate_server, config, group, instance, level},
     },
     host,
     model::{Db2, Node, NodeId, Platform},
+    notes,
     script::{Action, Output, Script},
-    step::{Judge, Judgement, Place, Step, Undo, judge_exit_codes},
+    step::{Judgement, Place, Step, Undo, judge_exit_codes},
     table::Context,
     vocabulary::{self, Helper, db2, transfer},
 };
 
-/// Setting: version of DB2, four numbers with dots.
-pub const VERSION: &str = "version";
-/// Setting: the role that the database keeps; `absent`: there is no database.
-pub const ROLE: &str = "HADR database role";
 /// Parameters that are remembered, to be put back.
 const REMEMBERED: [&str; 5] = ["LOGRETAIN", "LOGARCHMETH1", "TRACKMOD", "LOGINDEXBUILD", "INDEXREC"];
 
@@ -91,7 +88,7 @@ fn database(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
             let why = format!("the version of DB2 on {name} could not be read: {}", read::said(output.at(seen.level)));
             return Judgement::unknown(why, facts);
         };
-        facts.push(fact(VERSION, &found.map(|n| n.to_string()).join(".")));
+        facts.push(fact(notes::VERSION, &found.map(|n| n.to_string()).join(".")));
         match instance(output.at(seen.instance)) {
             Instance::Available => {}
             Instance::Operable => {
@@ -110,10 +107,10 @@ fn database(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         let statement = &group(output.at(seen.config), 1)[0];
         match (config(statement), said(statement)) {
             (Some(found), _) => {
-                facts.push(fact(ROLE, role_word(&found)));
+                facts.push(fact(notes::HADR_ROLE, role_word(&found)));
                 facts.extend(REMEMBERED.iter().filter_map(|p| found.get(p).map(|v| fact(p, v))));
             }
-            (None, Said::Refused(code)) if code.number == 1013 => facts.push(fact(ROLE, "absent")),
+            (None, Said::Refused(code)) if code.number == 1013 => facts.push(fact(notes::HADR_ROLE, "absent")),
             (None, said) => {
                 return Judgement::unknown(format!("the configuration of {} on {name}: {said}", db2_.database), facts);
             }
@@ -177,7 +174,8 @@ pub fn conflict<'a>(services: &'a str, name: &str, port: u16) -> Option<&'a str>
 pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     let (here, there) = (ctx.target().name.clone(), ctx.other().name.clone());
     let setting = |node: &str, name| ctx.known.setting(node, name).unwrap_or_default().to_owned();
-    let (versions, own_role) = ([setting(&here, VERSION), setting(&there, VERSION)], setting(&here, ROLE));
+    let (versions, own_role) =
+        ([setting(&here, notes::VERSION), setting(&there, notes::VERSION)], setting(&here, notes::HADR_ROLE));
     let (known, address) = (ctx.known.clone(), ctx.pair.service.address.clone());
     let probe = look(db2::role_is(ctx.pair.db2(), &["STANDARD", "STANDBY", "absent"]));
     let title = format!("the database of {there} may be overwritten with that of {here}");
@@ -333,7 +331,7 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
             undo(
                 Script::new().look(db2::clp(db2_, former.clone())),
                 Script::new(),
-                all_done(former.len(), "the former parameters"),
+                message::all_done(former.len(), "the former parameters"),
             )
         };
         let step = set_parameters(ctx, id, step_id, wanted.iter().map(|(n, v)| set(n, v)).collect(), &wanted);
@@ -341,7 +339,7 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
         Step { undo: Some(back), title, traps: &[43, 46], section: "5.1.2", ..step }
     };
     let mut steps = vec![on(primary(ctx), "configure.target")];
-    if ctx.known.setting(&ctx.other().name, ROLE) != Some("absent") {
+    if ctx.known.setting(&ctx.other().name, notes::HADR_ROLE) != Some("absent") {
         steps.push(on(standby(ctx), "configure.other"));
     }
     fit(steps)
@@ -395,19 +393,7 @@ fn set_parameters(
         look(db2::clp(db2_, [db2::get_config(db2_)])),
         seen,
     );
-    Step { judge_effect: all_done(count, "the parameters"), retries: 1, ..step }
-}
-
-/// Each statement of the first call is done.
-pub(super) fn all_done(count: usize, what: &'static str) -> Judge {
-    judge(move |output: &Output| {
-        let all: Vec<Said> = group(output.at(0), count).iter().map(said).collect();
-        match all.iter().find(|s| !s.done()) {
-            None => Judgement::succeeded(format!("{what}: {count} statements done"), Vec::new()),
-            Some(Said::Unknown) => Judgement::unknown(format!("{what}: {}", Said::Unknown), Vec::new()),
-            Some(other) => Judgement::failed(format!("{what}: {other}"), Vec::new()),
-        }
-    })
+    Step { judge_effect: message::all_done(count, "the parameters"), retries: 1, ..step }
 }
 
 /// The addresses by which the two databases know each other: those that swap with the roles, or each machine's own.

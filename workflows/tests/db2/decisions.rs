@@ -7,8 +7,9 @@ use journal_schema::{
 };
 use workflows::{
     Output,
-    db2::{look, promote, takeover::Side},
+    db2::{look, promote, takeover::Side, told},
     model::Fence,
+    notes,
     script::OnFailure,
     steps::Batch,
     table::AcceptedLoss,
@@ -74,7 +75,7 @@ fn t9_t13_t40_t42_t74_what_forbids_a_takeover() {
         (holds("mn-b", Tri::Yes), Failed, "mn-b holds the service address"),
         (holds("mn-b", Tri::Unknown), Unknown, "could not be seen"),
         (setting("mn-a", "HADR_TIMEOUT", "30"), Failed, "HADR_TIMEOUT is 60 on mn-b and 30 on mn-a"),
-        (setting("mn-a", look::MANAGER, "TSA"), Failed, "a cluster manager owns HADR"),
+        (setting("mn-a", notes::MANAGER, "TSA"), Failed, "a cluster manager owns HADR"),
         (Fact::Claimed { node: "mn-a".into(), claim: "run 00000000000000aa by p".into() }, Failed, "mn-a is claimed"),
     ] {
         is(&looked(&weigh(&with(desk(), &[facts])), &standby()), verdict, why);
@@ -122,7 +123,7 @@ fn t21_the_skew_is_measured_or_unknown() {
     let skew = |desk: &Desk, text: &str, clock| {
         let context = desk.context();
         let mut batch = Batch::default();
-        let asked = look::ask(&mut batch, desk.pair.db2());
+        let asked = told::ask(&mut batch, desk.pair.db2());
         let told = asked.told(desk.pair.db2(), &standby().says("db2pd", ok(text)).answer(&batch.script()));
         look::view(&context, &told, clock, true).skew_ms
     };
@@ -181,7 +182,7 @@ fn t11_a_standard_database_is_writable() {
         (HadrRole::Primary, Tri::Unknown, DatabaseRole::Unknown),
         (HadrRole::Unknown, Tri::Yes, DatabaseRole::Unknown),
     ] {
-        assert_eq!(look::plain_role(&side(role, active)), plain, "{role:?} {active:?}");
+        assert_eq!(told::plain_role(&side(role, active)), plain, "{role:?} {active:?}");
     }
 }
 
@@ -248,8 +249,8 @@ fn t40_t41_t73_what_became_of_a_takeover() {
     let role = |machine: crate::common::Machine| {
         let desk = desk();
         let mut batch = Batch::default();
-        let asked = look::ask(&mut batch, desk.pair.db2());
-        let judge = promote::has_role(&desk.context(), workflows::model::NodeId::B, HadrRole::Primary, asked);
+        let asked = told::ask(&mut batch, desk.pair.db2());
+        let judge = told::has_role(&desk.context(), workflows::model::NodeId::B, HadrRole::Primary, asked);
         judge(&machine.answer(&batch.script()))
     };
     let primary = || machine("PRIMARY", "DISCONNECTED", "DISCONNECTED");
