@@ -283,6 +283,19 @@ fn verify_tells_damage_from_a_sound_journal_and_changes_nothing() {
     assert_eq!(exit(&hamn(state.path(), &["journal", "verify"])), 0, "repaired from the other copy");
 }
 
+/// What cannot be looked at, mostly because somebody is not root, is not an empty journal.
+#[test]
+fn a_journal_that_cannot_be_seen_is_not_told_to_be_empty() {
+    let state = tempfile::NamedTempFile::new().unwrap();
+    for command in [&["status"][..], &["journal", "list"], &["resume"], &["attach"]] {
+        let output = hamn(state.path(), command);
+        assert!(exit(&output) != 0 && exit(&output) != 4, "{command:?}: {output:?}");
+        let (out, err) = said(&output);
+        assert!(!out.contains("No run") && !err.contains("no run is unfinished"), "{command:?}: {output:?}");
+        assert!(err.contains("next:"), "{command:?}: {output:?}");
+    }
+}
+
 #[test]
 fn a_run_is_taken_over_from_the_copy_that_another_machine_sent() {
     let [theirs, ours] = [(); 2].map(|()| tempfile::tempdir().unwrap());
@@ -292,8 +305,12 @@ fn a_run_is_taken_over_from_the_copy_that_another_machine_sent() {
     let copy = StateDir::new(ours.path()).copy("admin", RUN);
     fs::create_dir_all(copy.parent().unwrap()).unwrap();
     fs::copy(StateDir::new(theirs.path()).mirror(), &copy).unwrap();
+    // Whoever comes to this machine because the other is gone is told.
+    let told = || said(&hamn(ours.path(), &["status"])).0.contains("hamn journal import");
+    assert!(told());
     let output = hamn(ours.path(), &["journal", "import"]);
     assert_eq!(exit(&output), 0, "{output:?}");
+    assert!(!told(), "it is our own now");
     assert!(said(&output).0.contains(&format!("hamn resume {RUN}")), "{output:?}");
     let (jsonl, _) = said(&hamn(ours.path(), &["journal", "show", "--json"]));
     assert_eq!(jsonl.lines().count(), story.records.len() + 1, "its records, and who took it over");

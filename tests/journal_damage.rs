@@ -204,3 +204,24 @@ fn a_sound_journal_is_found_sound_both_ways() {
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.runs[0].records, report.runs[0].head, report.first.seen), (30, records[29].digest(), "read"));
 }
+
+/// The state folder removed, or put back from a backup, under a run: the system goes on writing to files that nobody can find.
+#[test]
+fn t75_a_journal_that_was_deleted_takes_nothing_more() {
+    for part in ["mirror", "sled"] {
+        let records = records(RUN, 8);
+        let temp = tempfile::tempdir().unwrap();
+        let dir = StateDir::new(temp.path().join("hamn"));
+        let store = open(&dir);
+        commit_all(&store, &records[..4]);
+        if part == "mirror" {
+            fs::remove_file(dir.mirror()).unwrap();
+        } else {
+            fs::remove_dir_all(dir.sled()).unwrap();
+        }
+        let commit = || journal_common::wait(hamn::journal::Store::commit(&store, &records[4]));
+        let refused = commit();
+        assert!(refused.as_ref().is_err_and(|e| e.to_string().contains("deleted")), "{part}: {refused:?}");
+        assert!(matches!(commit(), Err(StoreError::Poisoned { .. })), "{part}");
+    }
+}

@@ -288,7 +288,8 @@ fn t09_a_second_run_is_refused_and_told_who_and_since_when() {
     {
         assert_eq!(site.hamn(words).code, 3, "{words:?}");
     }
-    assert_eq!(site.hamn(&["status"]).code, 4);
+    let said = site.hamn(&["status"]);
+    assert!(said.code == 4 && said.out.contains("Disarmed: no scheduled job writes to the new primary"), "{said:?}");
 }
 
 #[test]
@@ -380,6 +381,27 @@ fn a_run_that_is_given_up_says_what_it_leaves_and_cannot_be_resumed() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.contains("promote the database") && said.out.contains("claim"), "{said:?}");
     site.hamn(&["resume", "--yes"]).refused("no run is unfinished");
+}
+
+/// What a person has put right after a run is said by a person, and is not told for ever.
+#[test]
+fn t70_an_open_item_is_settled_with_a_reason() {
+    let site = Site::with_dead_primary();
+    site.start(&[]);
+    site.until_gone();
+    let status = || site.hamn(&["status"]).out;
+    assert!(status().contains("[unprotected]") && status().contains("hamn settle"), "{}", status());
+    let why = "mn-a streams again, seen in pg_stat_replication";
+    assert_eq!(site.hamn(&["settle", "unprotected"]).code, 2, "not without a reason");
+    assert_eq!(site.hamn(&["settle", "unprotected", "--reason", " "]).code, 2);
+    let said = site.hamn(&["settle", "protected", "--reason", why]);
+    assert!(said.code == 3 && said.err.contains("unprotected (run"), "{said:?}");
+    let said = site.hamn(&["settle", "unprotected", "--reason", why]);
+    assert!(said.code == 0 && said.out.contains("UNPROTECTED"), "{said:?}");
+    assert!(!status().contains("[unprotected]"), "{}", status());
+    assert_eq!(site.hamn(&["settle", "unprotected", "--reason", why]).code, 3, "it is settled");
+    assert!(site.hamn(&["journal", "show"]).out.contains(why));
+    assert_eq!(site.hamn(&["journal", "verify"]).code, 0);
 }
 
 #[test]

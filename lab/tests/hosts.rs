@@ -240,7 +240,7 @@ fn pair_boots_replicates_and_leaves_nothing() {
 
     t.lab.put(Machine::Admin, "/etc/hamn/hamn.toml", 0o600, "name = \"it's\"\n").unwrap();
     assert_eq!(t.sh(Machine::Admin, "cd /etc/hamn; stat -c %a hamn.toml; cat hamn.toml").1, "600\nname = \"it's\"\n");
-    let mut shell = t.lab.shell_argv(Machine::Sn1).unwrap();
+    let mut shell = t.lab.shell_argv(Machine::Sn1, &[]).unwrap();
     shell.extend(["-c".into(), "hostname; tty || :".into()]);
     let said = Program::new(&shell[0]).args(&shell[1..]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stdout), "sn1\nnot a tty\n");

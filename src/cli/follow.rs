@@ -361,6 +361,10 @@ impl From<ClientError> for Trouble {
                 (Self::refused(error.to_string()), "use the hamn of that version, or wait until the run has ended")
             }
             ClientError::Refused(_) => (Self::refused(error.to_string()), "see what is going on: hamn status"),
+            ClientError::Io(e) if e.kind() == io::ErrorKind::PermissionDenied => (
+                Self::refused("whether a runner is at work cannot be seen").detail(error.to_string()),
+                "it is its owner's alone: type the command as root (sudo)",
+            ),
             ClientError::Odd(_) | ClientError::Io(_) => {
                 (Self::failure(error.to_string()), "see whether it goes on: hamn attach")
             }

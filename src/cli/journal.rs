@@ -18,6 +18,8 @@ use crate::{
 
 mod import;
 
+pub(super) use import::newest as newest_copy;
+
 /// Options of `hamn journal`.
 #[derive(Debug, Args)]
 pub struct JournalArgs {

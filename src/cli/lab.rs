@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::Write,
+    io::{IsTerminal, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
@@ -45,7 +45,7 @@ enum LabCommand {
         /// Command and arguments
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
-        /// Seconds after which it is killed
+        /// Seconds after which it is killed; at a terminal it is not
         #[arg(long, default_value_t = 120, value_name = "SECONDS")]
         limit: u64,
     },
@@ -216,7 +216,10 @@ pub(super) fn call(globals: &Globals, args: &LabArgs) -> Outcome {
             out::line("the practice cluster is removed")?;
             Ok(Exit::Done)
         }
-        LabCommand::Exec { machine, command, .. } if command.is_empty() => shell(&open()?, machine.parse()?),
+        // Somebody at a terminal sees it at once, may be asked, and may take his time.
+        LabCommand::Exec { machine, command, .. } if command.is_empty() || at_terminal() => {
+            shell(&open()?, machine.parse()?, command)
+        }
         LabCommand::Exec { machine, command, limit } => {
             let output = open()?.exec_within(machine.parse()?, Duration::from_secs(*limit), command)?;
             out::print(&output.stdout)?;
@@ -321,11 +324,16 @@ fn up(dir: &Path, wanted: &UpArgs) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn shell(lab: &Lab, machine: Machine) -> Outcome {
-    let argv = lab.shell_argv(machine)?;
+fn at_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+fn shell(lab: &Lab, machine: Machine, command: &[String]) -> Outcome {
+    let argv = lab.shell_argv(machine, command)?;
     // Returns only when it could not be started.
     let error = Command::new(&argv[0]).args(&argv[1..]).exec();
-    Err(Trouble::failure(format!("no shell on {machine}")).detail(format!("{}: {error}", argv.join(" "))))
+    Err(Trouble::failure(format!("nothing could be started on {machine}"))
+        .detail(format!("{}: {error}", argv.join(" "))))
 }
 
 fn status(globals: &Globals, lab: &Lab) -> Outcome {

@@ -30,6 +30,7 @@ mod resume;
 mod rollback;
 mod run;
 mod runner;
+mod settle;
 mod standin;
 mod status;
 mod stop;
@@ -135,6 +136,8 @@ pub enum Command {
     Rollback(rollback::RollbackArgs),
     /// Gives a run up where it stands; what is left to do by hand is listed
     Abandon(abandon::AbandonArgs),
+    /// Says that an open item is no longer so: who, why, in the journal
+    Settle(settle::SettleArgs),
     /// Lists, shows, verifies, exports or imports the journal of runs
     Journal(journal::JournalArgs),
     /// Lists the workflows or shows one as text or diagram
@@ -192,6 +195,7 @@ fn call(cli: Cli) -> Outcome {
         Command::Resume(args) => resume::call(&globals, &args),
         Command::Rollback(args) => rollback::call(&globals, &args),
         Command::Abandon(args) => abandon::call(&globals, &args),
+        Command::Settle(args) => settle::call(&globals, &args),
         Command::Journal(args) => journal::call(&globals, &args),
         Command::Workflow(args) => workflow::call(&globals, &args),
         Command::Demo(args) => demo::call(&globals, &args),

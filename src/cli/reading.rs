@@ -1,6 +1,10 @@
 //! Reading the journal, whoever holds it: directly, or through the runner that is at work.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use journal_schema::{Record, RunId, RunState};
 
@@ -40,7 +44,8 @@ impl Reading {
 
     async fn open_at(dir: StateDir, purpose: &str) -> Result<Self, Trouble> {
         // A look must not create anything.
-        if !dir.mirror().exists() && !dir.sled().exists() {
+        let there = |path: PathBuf| path.try_exists().map_err(|e| unseen(&path, &e, purpose));
+        if !there(dir.mirror())? && !there(dir.sled())? {
             return Ok(Self::Nothing);
         }
         let holder = Holder { operator: who::operator(), purpose: purpose.to_owned(), since: who::now() };
@@ -151,6 +156,18 @@ impl Reading {
     pub async fn select(&mut self, word: Option<&str>) -> Result<RunId, Trouble> {
         select(&self.runs().await?, word)
     }
+}
+
+/// What cannot be looked at is not known to be empty.
+fn unseen(path: &Path, error: &io::Error, purpose: &str) -> Trouble {
+    let next = if error.kind() == io::ErrorKind::PermissionDenied {
+        format!("it is its owner's alone: sudo {purpose}")
+    } else {
+        format!("name the folder of the journal: {purpose} --state-dir DIR")
+    };
+    Trouble::refused(format!("whether there is a journal cannot be seen: {}", path.display()))
+        .detail(error.to_string())
+        .next(next)
 }
 
 fn broke(error: &ClientError) -> Trouble {

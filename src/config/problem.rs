@@ -131,6 +131,9 @@ impl ConfigError {
     /// What to do next.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Unreadable { detail, .. } if detail.starts_with("Permission denied") => {
+                "it is its owner's alone: type the command as root (sudo)"
+            }
             Self::Unreadable { .. } => {
                 "name another file with --config FILE or HAMN_CONFIG; a commented sample is docs/hamn.toml"
             }

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    os::unix::fs::MetadataExt as _,
     panic::{self, AssertUnwindSafe},
     path::PathBuf,
     sync::{
@@ -249,7 +250,14 @@ impl Drop for Beside {
 }
 
 fn sync((file, path): &(File, PathBuf)) -> Result<(), StoreError> {
-    file.sync_data().map_err(|e| StoreError::io("synced", path, &e))
+    let links =
+        file.sync_data().and_then(|()| file.metadata()).map_err(|e| StoreError::io("synced", path, &e))?.nlink();
+    if links > 0 {
+        return Ok(());
+    }
+    // The system writes on to a file that has no name any more; nobody would ever read it.
+    let detail = "it was deleted or replaced; other machines have copies: hamn journal import".to_owned();
+    Err(StoreError::Io { doing: "written", path: path.clone(), detail })
 }
 
 fn spawn(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {

@@ -10,7 +10,7 @@ mod timeline;
 
 pub use facts::fact;
 pub use plan::{Commands, plan};
-pub use runs::{next_commands, open_items, open_of_all, runs, standing};
+pub use runs::{meaning, next_commands, open_items, open_of_all, runs, standing};
 pub use table::Table;
 pub use time::{ago, duration, time_of_day, timestamp};
 pub use timeline::{Timeline, timeline};

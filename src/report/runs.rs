@@ -21,6 +21,12 @@ pub fn standing(state: &RunState, live: bool) -> String {
     }
 }
 
+/// What holds in the state that a run is in, by the table that it was begun with; `None`: a table of another version.
+pub fn meaning(state: &RunState) -> Option<&'static str> {
+    let workflow = registry::by_name(registry::flavour(&state.refs.table)?, &state.workflow)?;
+    workflow.states.iter().find(|(name, _)| *name == state.state).map(|(_, about)| *about)
+}
+
 /// A table of runs, oldest first, and a line on what is unfinished.
 pub fn runs(states: &[RunState], live: Option<journal_schema::RunId>, now: UnixMillis) -> String {
     if states.is_empty() {

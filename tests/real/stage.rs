@@ -170,7 +170,7 @@ impl Stage {
 
     /// Starts a shell line on a host, to follow what it says.
     pub(crate) fn start(&self, machine: Machine, line: &str) -> Follower {
-        let mut argv = self.lab.shell_argv(machine).unwrap_or_else(|e| panic!("{machine}: {e}"));
+        let mut argv = self.lab.shell_argv(machine, &[]).unwrap_or_else(|e| panic!("{machine}: {e}"));
         argv.extend(["-c".to_owned(), line.to_owned()]);
         let mut child = Program::new(&argv[0])
             .args(&argv[1..])

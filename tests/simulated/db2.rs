@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hamn::engine::Ending;
-use journal_schema::{Payload, Record};
+use hamn::{engine::Ending, report::meaning};
+use journal_schema::{Payload, Record, RunState};
 use lab::sim::{AtBoot, World};
 use workflows::{
     example,
@@ -148,4 +148,29 @@ fn t5_t68_the_procedure_s_pair_goes_over_and_back() {
     let back = next(&over, &pair, "failback", NodeId::A);
     comes_back(&back, NodeId::A);
     done(&back);
+}
+
+/// Deployment is off the critical path, and the state of the run says where the one ends and the other begins.
+#[test]
+fn management_works_first_deployment_follows_and_status_says_which() {
+    let pair = example::procedure();
+    let mut world = World::healthy(&pair);
+    world.power(NodeId::A, false);
+    let records = done(&stage_of(world, &pair, "failover", NodeId::B));
+    let entered = |name: &str| {
+        let entered = |r: &Record| matches!(&r.payload, Payload::Entered { state } if state == name);
+        records.iter().position(entered).expect("a state of the table")
+    };
+    let deploys = |r: &Record| match &r.payload {
+        Payload::Planned { steps, .. } => {
+            steps.iter().any(|s| ["deployment.", "nim.", "image.", "boot."].iter().any(|topic| s.id.starts_with(topic)))
+        }
+        _ => false,
+    };
+    let managing = entered("Managing");
+    assert!(!records[..=managing].iter().any(deploys), "deployment holds management up");
+    assert!(records[managing..].iter().any(deploys), "nothing of deployment follows");
+    let says = |at: usize| meaning(&RunState::fold(&records[..=at]).unwrap()).unwrap();
+    assert!(says(managing).contains("the cluster is managed; deployment of nodes follows"));
+    assert!(says(entered("Deployable")).contains("nodes boot as they did before"));
 }

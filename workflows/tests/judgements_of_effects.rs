@@ -81,7 +81,7 @@ fn t06_the_wrong_device_is_never_switched() {
     let silent = bmc().says("fence_ipmilan", ran(1, "", "timeout\n")).says("mc guid", ran(1, "", "timeout\n"));
     is(&looked(&look, &silent), Verdict::Succeeded, "does not say who it is");
     let silent = looked(&step("failover", &desk, "observe.fence"), &silent);
-    is(&silent, Verdict::Succeeded, "Unknown");
+    is(&silent, Verdict::Succeeded, "did not say whether it is on");
     assert_eq!(learned(&silent).power("mn-a"), Power::Unknown);
 }
 

@@ -247,8 +247,15 @@ fn t78_a_refusal_names_the_command() {
         is(&refused, Verdict::Failed, "");
         assert!(told(&refused.why).1.iter().any(|(c, _)| c.contains(command)), "{:?} lacks {command:?}", refused.why);
     }
-    let both = looked(&step("failover", &with(role(DatabaseRole::Primary)), "assess.pair"), &primary());
-    is(&both, Verdict::Failed, "for a person to say");
+    let mut desk = with(role(DatabaseRole::Primary));
+    let both = |desk: &Desk| looked(&step("failover", desk, "assess.pair"), &primary());
+    let epoch = |node: &str, epoch| Fact::Epoch { node: node.into(), epoch };
+    desk.learn(&[epoch("mn-a", 3), epoch("mn-b", 3)]);
+    is(&both(&desk), Verdict::Failed, "for a person to say");
+    // The old one was switched on again: the epoch tells which.
+    desk.learn(&[epoch("mn-b", 4)]);
+    is(&both(&desk), Verdict::Failed, "mn-b was promoted last (epoch 4), mn-a is at epoch 3");
+    assert!(told(&both(&desk).why).1[0].0.contains("10.77.0.11 poweroff -f"), "{:?}", both(&desk).why);
 }
 
 /// The bound is of one moment: a primary that is alive goes on taking commits that do not wait for the standby.

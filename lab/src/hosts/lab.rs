@@ -160,15 +160,20 @@ impl Lab {
         Err(LabError::failed(format!("{path} could not be written on {machine}."), out.stderr.trim().to_owned()))
     }
 
-    /// Arguments of an interactive shell on a host, for the caller to execute.
+    /// Arguments of a command on a host with the terminal of the caller, who executes them; without a command a shell.
     ///
     /// # Errors
     /// As [`Self::exec`].
-    pub fn shell_argv(&self, machine: Machine) -> Result<Vec<String>> {
+    pub fn shell_argv(&self, machine: Machine, command: &[String]) -> Result<Vec<String>> {
         let mut words = self.enter(machine)?;
         let term = std::env::var("TERM").unwrap_or_else(|_| "dumb".into());
         let shell = if self.state.persona.is_aix(machine) { "/usr/bin/ksh" } else { "bash" };
-        words.extend([format!("TERM={term}"), shell.into(), "-l".into()]);
+        words.push(format!("TERM={term}"));
+        if command.is_empty() {
+            words.extend([shell.to_owned(), "-l".to_owned()]);
+        } else {
+            words.extend(command.iter().cloned());
+        }
         Ok(words)
     }
 

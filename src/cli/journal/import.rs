@@ -74,29 +74,31 @@ fn refused(error: &ImportError) -> Trouble {
     }
 }
 
-/// The copy that was written last, of those that other machines sent here.
-fn newest_copy(globals: &Globals, dir: &StateDir) -> Result<PathBuf, Trouble> {
-    // Where this machine receives copies as a managed node, and where its own journal is: the same unless somebody moved one.
+/// Where this machine receives copies as a managed node, and where its own journal is: the same unless somebody moved one.
+fn places(globals: &Globals, dir: &StateDir) -> BTreeSet<PathBuf> {
     let mut places = BTreeSet::from([dir.copies()]);
     if let Ok(config) = globals.load() {
         places.insert(StateDir::new(&config.pair.node_dir).copies());
     }
+    places
+}
+
+/// The copy that was written last, of those that other machines sent here.
+pub(in crate::cli) fn newest(globals: &Globals) -> Option<PathBuf> {
     let entries = |path: &Path| fs::read_dir(path).into_iter().flatten().flatten().map(|e| e.path());
-    let newest = places
+    places(globals, &StateDir::new(globals.state_dir()))
         .iter()
         .flat_map(|place| entries(place))
         .flat_map(|node| entries(&node).collect::<Vec<_>>())
         .filter(|file| file.extension().is_some_and(|e| e == "frames"))
-        .max_by_key(|file| fs::metadata(file).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH));
-    newest.ok_or_else(|| {
+        .max_by_key(|file| fs::metadata(file).and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+fn newest_copy(globals: &Globals, dir: &StateDir) -> Result<PathBuf, Trouble> {
+    newest(globals).ok_or_else(|| {
+        let looked = |place: &PathBuf| format!("looked for NODE/RUN.frames in {}", place.display());
         Trouble::refused("there is no copy of a run here")
-            .detail(
-                places
-                    .iter()
-                    .map(|p| format!("looked for NODE/RUN.frames in {}", p.display()))
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            )
+            .detail(places(globals, dir).iter().map(looked).collect::<Vec<_>>().join("\n"))
             .next("name the file: hamn journal import FILE")
     })
 }

@@ -115,8 +115,8 @@ impl Asked<'_> {
             None => Err(Trouble::refused(
                 "neither machine is seen to be the standby, so it must be said which is to be in service",
             )
-            .detail(view::facts(pair, &look.known, self.workflow.stake))
-            .next(format!("hamn run {} --target NAME", self.workflow.name))),
+            .detail(view::roles(pair, &look.known))
+            .next(format!("what is in the way of it: hamn run {} --target NAME --dry-run", self.workflow.name))),
         }
     }
 
@@ -302,12 +302,25 @@ impl Asked<'_> {
         }
     }
 
+    /// The same command without questions, whole.
+    fn again(&self, sight: &Sight, id: Digest, dear: Option<&Dear>) -> String {
+        let target = &self.pair().node(sight.target).name;
+        let mut again = format!("hamn run {} --target {target} --yes --plan {}", self.workflow.name, id.short());
+        if let Some(words) = &self.args.attest_off {
+            again.push_str(&format!(" --attest-off '{}'", words.replace('\'', "'\\''")));
+        }
+        if let Some(dear) = dear {
+            again.push_str(&format!(" {}", dear.flag));
+        }
+        again
+    }
+
     /// The words of consent.
     fn ask(&self, sight: &Sight, id: Digest) -> Result<String, Trouble> {
-        let again = format!("hamn run {} --yes --plan {}", self.workflow.name, id.short());
         // Nothing is at stake, nothing is consented to: the plan that was shown may be of another minute.
         let Some((word, purpose)) = self.price(sight) else { return Ok(String::new()) };
         let dear = self.dear(&sight.look.known);
+        let again = self.again(sight, id, dear.as_ref());
         if self.args.yes {
             let given = self.args.plan.as_deref().unwrap_or_default().to_ascii_lowercase();
             if given.len() < 12 || !id.to_string().starts_with(&given) {
@@ -317,7 +330,7 @@ impl Asked<'_> {
             }
             let Some(dear) = dear else { return Ok(format!("--yes --plan {given}")) };
             if !dear.given {
-                return Err(Trouble::refused(dear.missing).next(format!("{again} {}", dear.flag)));
+                return Err(Trouble::refused(dear.missing).next(again));
             }
             return Ok(format!("--yes --plan {given} {}", dear.flag));
         }

@@ -61,7 +61,10 @@ impl Asked<'_> {
             text.push_str(&format!("  {line}\n"));
         }
         text.push_str(&format!("  {}\n", view::vantage(known, &other.name)));
+        let target = &self.pair().node(sight.target).name;
+        let streams = known.database(target).0 == DatabaseRole::Standby && known.streaming(target).0 == Tri::Yes;
         if let Some(on) = view::alive(known, &other.name)
+            && streams
             && registry::by_name(self.pair().flavour(), "switchover").is_some()
         {
             let name = &other.name;
@@ -78,8 +81,11 @@ impl Asked<'_> {
         if let Some(words) = &self.args.attest_off {
             text.push_str(&format!("  {} vouches that it is off: {words}\n", self.operator.name));
         }
+        if known.database(target).0 == DatabaseRole::Primary {
+            // It takes nothing over.
+            return;
+        }
         text.push_str(&format!("\nLoss: {}\n", view::loss(known)));
-        let target = &self.pair().node(sight.target).name;
         // With DB2 a machine that is alive hands over, or is powered off before what is lost is weighed.
         if self.pair().flavour() == Flavour::Postgres
             && known.database(&other.name).0 == DatabaseRole::Primary

@@ -190,6 +190,16 @@ fn clock(known: &Known, node: &str) -> String {
     offset.map_or("unknown".into(), |(offset, error)| format!("{offset:+} ms (± {error} ms)"))
 }
 
+/// The role of each machine's database, and its epoch: a line each.
+pub(crate) fn roles(pair: &Pair, known: &Known) -> String {
+    let line = |name: &str| {
+        let epoch = known.epoch(name).map_or(String::new(), |e| format!(", epoch {e}"));
+        let role = known.hadr(name).map_or_else(|| role(known.database(name).0), |_| hadr_role(known, name));
+        format!("{name}: database {role}{epoch}")
+    };
+    pair.nodes.each_ref().map(|node| line(&node.name)).join("\n")
+}
+
 /// From where the machine was looked at, and what each look gave.
 pub(crate) fn vantage(known: &Known, node: &str) -> String {
     CHANNELS

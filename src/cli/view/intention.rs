@@ -78,7 +78,8 @@ impl<'a> Intention<'a> {
                 Kind::Pivot => "PIVOT: from here on only forward",
                 Kind::Forward => "only forward",
             };
-            let ends = format!("{} → {}", first.from.as_str(), first.to.as_str());
+            // Each begins where the one before ended.
+            let ends = format!("→ {}", first.to.as_str());
             table.row([format!("{}.", n + 1), names, ends, kind.to_owned()]);
             for step in stretch.steps.iter().filter(|s| s.mode != journal_schema::Mode::Observe) {
                 table.row([String::new(), format!("  {}", step.place.name(self.pair)), step.title.clone()]);

@@ -6,6 +6,6 @@ mod intention;
 mod story;
 
 pub(super) use closing::{Closing, prospect, retreat, returns};
-pub(super) use facts::{alive, facts, identity, loss, loss_is_known, topology, vantage};
+pub(super) use facts::{alive, facts, identity, loss, loss_is_known, roles, topology, vantage};
 pub(super) use intention::Intention;
 pub(super) use story::Story;

@@ -304,8 +304,7 @@ impl Scales {
             DatabaseRole::Standby => {}
             DatabaseRole::Primary => {
                 let workflow = if self.aim == Aim::Failover { "failover" } else { "switchover" };
-                let other_role = self.known.database(other).0;
-                return refuse(refusal::primary_already(&self.pair, here, workflow, other_role));
+                return refuse(refusal::primary_already(&self.pair, &self.known, here, workflow));
             }
             DatabaseRole::Down => return refuse(refusal::down(&self.pair, here)),
             DatabaseRole::Unknown => return unclear(format!("the role of the database on {target} is not known")),

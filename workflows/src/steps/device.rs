@@ -25,7 +25,14 @@ pub(crate) fn observe(ctx: &Context<'_>) -> Vec<Step> {
             Fact::PowerState { node: name.clone(), power },
             Fact::Answers { node: name.clone(), channel: Channel::Bmc, answer },
         ];
-        Judgement::succeeded(format!("the power controller of {name} says {power:?}"), facts)
+        let why = match power {
+            Power::On => format!("the power controller of {name} says that it is on"),
+            Power::Off => format!("the power controller of {name} says that it is off"),
+            Power::Unknown => {
+                format!("the power controller of {name} did not say whether it is on: {}", read::said(output.at(0)))
+            }
+        };
+        Judgement::succeeded(why, facts)
     });
     let title = format!("ask the fence device of {}", node.name);
     let status = look(status.timeout(patience));

@@ -4,7 +4,8 @@ use journal_schema::DatabaseRole;
 
 use crate::{
     by_hand::as_root,
-    model::{NodeId, Pair},
+    known::Known,
+    model::{Node, NodeId, Pair},
     step::next,
     vocabulary,
 };
@@ -36,23 +37,42 @@ pub fn holds_address(pair: &Pair, id: NodeId) -> String {
 }
 
 /// The target's database is writable: the wrong target, both are, or somebody promoted it by hand.
-pub fn primary_already(pair: &Pair, target: NodeId, workflow: &str, other: DatabaseRole) -> String {
-    let [target, other_name] = [target, target.other()].map(|id| &pair.node(id).name);
-    let why = format!("the database on {target} is primary already");
-    match other {
+pub fn primary_already(pair: &Pair, known: &Known, target: NodeId, workflow: &str) -> String {
+    let [target, other] = [target, target.other()].map(|id| pair.node(id));
+    let why = format!("the database on {} is primary already", target.name);
+    match known.database(&other.name).0 {
         DatabaseRole::Standby => {
-            let about = format!("if {other_name} is to take the place of {target}");
-            format!("{why}{}", next(&format!("hamn run {workflow} --target {other_name}"), &about))
+            let about = format!("if {} is to take the place of {}", other.name, target.name);
+            format!("{why}{}", next(&format!("hamn run {workflow} --target {}", other.name), &about))
         }
-        DatabaseRole::Primary => format!(
-            "{why}, and that on {other_name} too: which of them has the cluster's data is for a person to say, and the other has to be \
-             powered off before anything else"
-        ),
+        DatabaseRole::Primary => {
+            format!("{why}, and that on {} too: {}", other.name, two_primaries(known, target, other))
+        }
         DatabaseRole::Down | DatabaseRole::Unknown => {
             let about = "if it was promoted by hand, the rest is by hand too: these are the commands";
-            format!("{why}{}", next(&format!("hamn plan {workflow} --target {target} --scripts"), about))
+            format!("{why}{}", next(&format!("hamn plan {workflow} --target {} --scripts", target.name), about))
         }
     }
+}
+
+/// Which of two primaries is out of date, if their epochs tell: mostly the old one was switched on again (traps 5 and 24).
+fn two_primaries(known: &Known, target: &Node, other: &Node) -> String {
+    let epochs = [target, other].map(|node| known.epoch(&node.name));
+    let ([Some(here), Some(there)], true) = (epochs, epochs[0] != epochs[1]) else {
+        return "which of them has the cluster's data is for a person to say; power the other one off first".to_owned();
+    };
+    let (last, old) = if here > there { (target, other) } else { (other, target) };
+    format!(
+        "{} was promoted last (epoch {}), {} is at epoch {} and must be off, or off the network, at once{}",
+        last.name,
+        here.max(there),
+        old.name,
+        here.min(there),
+        next(
+            &as_root(old, "poweroff -f"),
+            "or by its power controller; what it was told since it came back is on its disk only"
+        )
+    )
 }
 
 /// The target's database does not run.

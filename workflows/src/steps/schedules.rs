@@ -221,7 +221,7 @@ impl Holder {
     /// How a person sees what was done to it.
     fn show(name: &str, tag: &str) -> String {
         match Self::of(name) {
-            Self::Crontab => format!("grep -n '#hamn:{tag}: ' {name}"),
+            Self::Crontab => format!("grep -n '#hamn:{tag}: ' {name}   # armed again by taking that mark away"),
             Self::Script => format!("ls -l {name}   # armed again by chmod a+x"),
             Self::Unit => {
                 format!("cat {0}   # armed again by rm {0} && systemctl daemon-reload", vocabulary::unit_guard(name))
@@ -386,7 +386,7 @@ fn disarm_on(ctx: &Context<'_>, id: NodeId) -> Step {
                     ctx.target().name
                 ),
                 command: if crontabs {
-                    format!("grep -n '#hamn:{tag}: ' {}", files.join(" "))
+                    format!("grep -n '#hamn:{tag}: ' {}   # armed again by taking that mark away", files.join(" "))
                 } else {
                     files.iter().map(|f| Holder::show(f, &tag)).collect::<Vec<_>>().join("\n")
                 },
