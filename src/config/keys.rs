@@ -310,7 +310,13 @@ pub const KEYS: &[Key] = &[
     ),
     key("xcat", "dns", Flag, Default("true"), "Whether makedns is run after a promotion"),
     key("xcat", "dhcp", Flag, Default("true"), "Whether makedhcp is run after a promotion"),
-    key("xcat", "conserver", Flag, Default("true"), "Whether makeconservercf is run after a promotion"),
+    key(
+        "xcat",
+        "conserver",
+        Flag,
+        Default("true"),
+        "Whether makeconservercf, or makegocons where there is only goconserver, is run after a promotion",
+    ),
     key(
         "xcat",
         "call_timeout_s",
@@ -323,7 +329,7 @@ pub const KEYS: &[Key] = &[
         "min_nodes_percent",
         Number,
         Default("90"),
-        "Least share of the last known number of nodes that the database must hold before xcatd is started, percent",
+        "Least share of the last known number of nodes that the database must hold before xcatd is started, percent; 0 for a cluster that has no nodes yet",
     ),
     key(
         "nim",

@@ -12,6 +12,7 @@ mod forming;
 mod hadr;
 mod named;
 mod promises;
+mod refused;
 mod silence;
 mod stage;
 mod trouble;

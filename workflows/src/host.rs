@@ -49,6 +49,14 @@ pub fn xcat(node: &Node, xcat: &Xcat, name: &str, arguments: &[&str]) -> Command
     }
 }
 
+/// Rewrites the configuration of the console server.
+pub fn consoles(node: &Node, xcat: &Xcat) -> Command {
+    match node.platform {
+        Platform::Linux => vocabulary::consoles(xcat),
+        Platform::Aix => aix::xcat(xcat, "makeconservercf", &[]),
+    }
+}
+
 /// `start` or `stop` of a network service; exit 0 when there is none.
 pub fn helper_control(node: &Node, helper: Helper, action: &str) -> Command {
     match node.platform {

@@ -17,6 +17,7 @@ const PURPOSES: &[(&str, &str)] = &[
     ("boot", "is to be started at boot, or not"),
     ("carrier", "has the interface a carrier"),
     ("compare", "are the files the same on the other machine"),
+    ("consoles", "makeconservercf, or makegocons where there is only goconserver"),
     ("crontab", "cron reads it again"),
     ("db2-applications", "none, some or unknown: who is connected"),
     ("db2-copy-image", "the backup image, to the other machine"),

@@ -62,6 +62,57 @@ fn t78_what_is_missing_is_found_before_the_fence_and_not_behind_it() {
     assert!(both.why.contains("no arping") && both.why.contains("no ip"), "{}", both.why);
 }
 
+/// What a real xCAT does without these is known: commands that refuse, connections that are dropped; all of it behind the pivot.
+#[test]
+fn t78_what_xcat_configures_and_stands_on_is_there() {
+    let without = |what: &str| host(":end", &format!("{what}\n:end"));
+    refused(&without("missing named"), "mn-b has no named: install it, or set dns = false in [xcat]");
+    refused(&without("missing dhcpd|kea-dhcp4"), "no dhcpd or kea-dhcp4: install it, or set dhcp = false in [xcat]");
+    refused(&without("missing conserver|goconserver"), "set conserver = false in [xcat]");
+    refused(&without("absent /etc/xcat/cert/server-cred.pem"), "xcatd would answer nobody there; copy /etc/xcat/ca");
+    refused(&without("absent /root/.xcat/client-cred.pem"), "xcatd would answer nobody there");
+    for (code, text) in [(1, "xcatd: unrecognized service\n"), (4, "Unit xcatd.service could not be found.\n")] {
+        refused(&healthy().says("service xcatd status", ran(code, "", text)), "xcatd could not be started on mn-b (");
+    }
+    // Only what is asked for is wanted, and what stands elsewhere need not be here.
+    let looks = |desk: &Desk| step("failover", desk, "preflight.target").probe.listing();
+    let all = looks(&Desk::new());
+    assert!(all.contains("dhcpd|kea-dhcp4") && all.contains("makeconservercf"), "{all}");
+    let mut desk = Desk::new();
+    (desk.pair.xcat.dhcp, desk.pair.xcat.conserver) = (false, false);
+    assert!(!looks(&desk).contains("dhcpd") && !looks(&desk).contains("conserver"));
+    let step = step("failover", &Desk::new(), "preflight.target");
+    let fine = |machine: Machine| is(&looked(&step, &machine), Verdict::Succeeded, "has what the steps need");
+    fine(without("missing named").says("'externaldns'", ok("master|10.77.0.10\nexternaldns|1\n")));
+    fine(without("absent /etc/xcat/cert/server-cred.pem").says("'externaldns'", ok("xcatconfdir|/srv/xcat\n")));
+    for (code, text) in [(0, "xcatd service is running\n"), (3, "xcatd service is not running\n")] {
+        fine(healthy().says("service xcatd status", ran(code, text, "")));
+    }
+    // A script of one's own may know no status; what it prints is no ground for a refusal.
+    fine(healthy().says("service xcatd status", ran(2, "", "usage: xcatd start|stop|restart\n")));
+}
+
+#[test]
+fn t35_an_xcatd_on_the_standby_is_told() {
+    let step = step("failover", &Desk::new(), "preflight.target");
+    is(
+        &looked(&step, &healthy().says("xcatd: ", ok("6\n"))),
+        Verdict::Succeeded,
+        "! xcatd runs on mn-b, whose database",
+    );
+    is(&looked(&step, &healthy().says("xcatd: ", ok("\n"))), Verdict::Succeeded, "mn-b has what");
+}
+
+#[test]
+fn t20_a_site_table_that_names_another_master_is_told() {
+    let step = step("failover", &Desk::new(), "preflight.target");
+    let named = |master: &str| looked(&step, &healthy().says("'externaldns'", ok(&format!("master|{master}\n"))));
+    is(&named("10.77.0.99"), Verdict::Succeeded, "! xCAT's site.master is 10.77.0.99, not 10.77.0.10");
+    for master in ["10.77.0.10", "mn1", "mn1.cluster.test"] {
+        is(&named(master), Verdict::Succeeded, "mn-b has what");
+    }
+}
+
 #[test]
 fn t05_a_server_that_heeds_no_standby_signal_is_refused() {
     for (version, said) in [("90224", "is 9.2:"), ("100023", "is 10.0:"), ("110022", "is 11.0:")] {

@@ -231,6 +231,9 @@ fn t52_the_fewest_nodes() {
     assert_eq!(fewest(&[("mn-a", 100), ("mn-b", 91)]), 90, "by the one that has most");
     assert_eq!(fewest(&[("mn-b", 12)]), 11);
     assert_eq!(fewest(&[("mn-b", 0)]), 1);
+    let mut desk = Desk::new();
+    desk.pair.xcat.min_nodes_percent = 0;
+    assert_eq!(fewest_nodes(&desk.context()), 0, "a cluster that has no nodes yet, by its operator's word");
 }
 
 #[test]

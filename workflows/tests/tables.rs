@@ -329,9 +329,14 @@ fn what_a_reboot_takes_away_is_volatile() {
     for workflow in registry::of(Flavour::Postgres) {
         let volatile: BTreeSet<String> =
             planned(&Desk::informed(), &workflow).into_iter().filter(|(_, s)| s.volatile).map(|(_, s)| s.id).collect();
-        for id in
-            ["address.take", "address.name", "promote.running", "readdress.database", "xcatd.restart", "services.dhcp"]
-        {
+        for id in [
+            "address.take",
+            "address.name",
+            "promote.running",
+            "readdress.database",
+            "xcatd.restart",
+            "services.leases",
+        ] {
             assert!(volatile.contains(id), "{}: {id}", workflow.name);
         }
         let own = if workflow.name == "failover" { "fence.off" } else { "stand-down.database" };

@@ -17,7 +17,7 @@ use super::{
 pub(crate) const PROGRAM: &str = "/usr/local/bin/hamn";
 
 const BIN: &[&str] = &["lsdef", "mkdef", "chdef", "rmdef", "nodels", "lsxcatd", "gettab"];
-const SBIN: &[&str] = &["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf", "nodeset"];
+const SBIN: &[&str] = &["tabdump", "chtab", "makedns", "makedhcp", "makeconservercf", "makegocons", "nodeset"];
 
 const SSHD: &str = "AddressFamily inet\nHostKey /etc/ssh/ssh_host_ed25519_key\nPermitRootLogin prohibit-password\n\
                     PasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nPrintMotd no\n\
@@ -127,6 +127,10 @@ pub(crate) fn management_node(
             upper.file(&format!("/opt/xcat/{dir}/{name}"), 0o755, &text)?;
         }
     }
+    // What xCAT configures; its stand-ins need them no more than that they are there.
+    for name in ["named", "dhcpd", "conserver"] {
+        upper.file(&format!("/usr/sbin/{name}"), 0o755, "#!/bin/sh\nexit 0\n")?;
+    }
     init_script(upper, PROGRAM)?;
     upper.file("/etc/init.d/isc-dhcp-server", 0o755, &format!("#!/bin/sh\nexec {PROGRAM} standin dhcpd \"$@\"\n"))?;
     contents(upper, machine, server, db2, "/root/.xcat")?;
@@ -175,9 +179,12 @@ fn contents(upper: &Upper, machine: Machine, server: &Server, db2: bool, credent
     upper.folder_of((0, 0), "/etc/xcat", 0o755)?;
     let postgres = format!("Pg:dbname={};host={host}|{}|{}\n", database::DATABASE, database::ROLE, database::PASSWORD);
     upper.file("/etc/xcat/cfgloc", 0o600, &if db2 { super::db2::cfgloc() } else { postgres })?;
-    for dir in
-        ["/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", credentials, "/install", "/tftpboot", "/etc/dhcp"]
+    for path in
+        ["/etc/xcat/cert/server-cred.pem", &format!("{credentials}/client-cred.pem"), &format!("{credentials}/ca.pem")]
     {
+        upper.file(path, 0o600, "practice\n")?;
+    }
+    for dir in ["/etc/xcat/ca", "/etc/xcat/hostkeys", "/install", "/tftpboot", "/etc/dhcp"] {
         upper.folder(dir)?;
     }
     if db2 {

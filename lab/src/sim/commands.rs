@@ -180,6 +180,11 @@ impl World {
                 let stdout = if ready && !ran.hangs { "ready\n" } else { "" };
                 Some(Ran { exit: i32::from(!ready), stdout: stdout.to_owned(), stderr: String::new(), ..ran })
             }
+            ["sh", "-c", script, "consoles", _] if *script == fixed.consoles => {
+                let has = |path: &str| self.m(id).files.get(path).is_some();
+                let go = has("/usr/bin/goconserver") && !has("/usr/sbin/conserver");
+                Some(self.xcat(id, if go { "makegocons" } else { "makeconservercf" }, &[], &command.env))
+            }
             ["sh", "-c", script, "is-machine", _, wanted]
                 if *script == vocabulary::transfer::is_machine(fixed.pair.node(id)).argv[2] =>
             {

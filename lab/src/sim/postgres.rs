@@ -115,6 +115,7 @@ impl World {
                 Ran::ok("", 20)
             }
             sql::NICS => Ran::ok(self.named_nics(id), 20),
+            sql::SITE => Ran::ok(self.site(id), 20),
             sql::LISTEN => Ran::ok(format!("{}\n", db.listen), 20),
             sql::RELOAD => {
                 self.reload_database(id);
@@ -140,6 +141,12 @@ impl World {
         let networks = rows("networks").map(|r| format!("networks.{}|{}", r[0], r[3]));
         let site = rows("site").filter(|r| r[0] == "dhcpinterfaces").map(|r| format!("site.dhcpinterfaces|{}", r[1]));
         networks.chain(site).filter(|row| !row.ends_with('|')).fold(String::new(), |all, row| all + &row + "\n")
+    }
+
+    fn site(&self, id: NodeId) -> String {
+        let rows = self.m(id).db.tables.get("site").into_iter().flatten();
+        let wanted = rows.filter(|r| ["master", "externaldns", "xcatconfdir"].contains(&r[0].as_str()));
+        wanted.filter(|r| !r[1].is_empty()).fold(String::new(), |all, r| format!("{all}{}|{}\n", r[0], r[1]))
     }
 
     /// `pg_controldata`: works on a stopped server too.

@@ -127,6 +127,10 @@ impl Backend for Host<'_> {
         self.world.m_mut(self.id).files.rewrite(path, content);
     }
 
+    fn has_interface(&self, name: &str) -> bool {
+        name == self.world.fixed.pair.node(self.id).interface
+    }
+
     fn helper(&mut self, helper: Helper, start: bool) -> bool {
         let m = self.world.m_mut(self.id);
         let at = helper.index();

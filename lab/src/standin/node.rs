@@ -137,6 +137,10 @@ impl Backend for Node {
         write(path, content);
     }
 
+    fn has_interface(&self, name: &str) -> bool {
+        Path::new("/sys/class/net").join(name).exists()
+    }
+
     fn helper(&mut self, helper: Helper, start: bool) -> bool {
         let name = service_name(helper);
         let mark = format!("{RUNNING}/{name}");

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Call, Done, Helper, Reply};
+use super::{Backend, Call, DbError, Done, Helper, Reply};
 
 const MAKEDHCP_USAGE: &str = "Usage: makedhcp -n\n       makedhcp -a\n       makedhcp -a -d\n       makedhcp -d noderange\n       makedhcp <noderange> [-s statements]\n       makedhcp -q\n       makedhcp [-h|--help]\n";
 
@@ -76,7 +76,10 @@ impl Call<'_> {
                 }
             }
             self.backend.write_file("/etc/dhcp/dhcpd.conf", &conf);
-            self.backend.helper(Helper::Dhcp, true);
+            // dhcpd does not start on an interface that is not there, and nobody says so (measured).
+            if self.interfaces()?.iter().all(|name| self.backend.has_interface(name)) {
+                self.backend.helper(Helper::Dhcp, true);
+            }
             return Ok(Reply::failed(0, out, warnings));
         }
         let nodes = self.range(range)?;
@@ -90,19 +93,49 @@ impl Call<'_> {
         if query {
             return Ok(Reply::ok(nodes.iter().filter_map(|n| lease(n)).collect::<String>()));
         }
-        let running = self.backend.helper(Helper::Dhcp, !delete);
-        if delete && !running {
+        // It starts nothing (measured).
+        if !self.backend.helper(Helper::Dhcp, false) {
             return Ok(Reply::failed(1, "", self.error("dhcp server is not running.  please start the dhcp server.")));
         }
         if all {
             let leases = if delete { String::new() } else { nodes.iter().filter_map(|n| lease(n)).collect() };
             self.backend.write_file("/var/lib/dhcp/dhcpd.leases", &leases);
         }
-        Ok(Reply::ok(""))
+        // The others are entered all the same (measured).
+        let bad = macs.iter().filter(|r| !delete && nodes.contains(&r[0]) && !is_mac(&r[2]));
+        let errors: String = bad.map(|r| self.error(&format!("Invalid mac address {} for {}", r[2], r[0]))).collect();
+        Ok(Reply::failed(i32::from(!errors.is_empty()), "", errors))
+    }
+
+    /// The interfaces that the site and networks tables name for this node; without relays, which nobody here has.
+    fn interfaces(&mut self) -> Result<Vec<String>, DbError> {
+        let named = self.site("dhcpinterfaces")?.unwrap_or_default();
+        let host = self.backend.host_name();
+        let ours = |part: &str| match part.split_once('|') {
+            None => part.to_owned(),
+            Some((range, list)) if ["xcatmn", "mn", &host].contains(&range) => list.to_owned(),
+            Some(_) => String::new(),
+        };
+        let lists: Vec<String> = named.split(';').map(ours).collect();
+        let networks = self.rows("networks")?.into_iter().map(|row| row[3].clone());
+        let all = lists.iter().flat_map(|list| list.split(',')).map(str::to_owned).chain(networks);
+        Ok(all.filter(|name| !name.is_empty()).collect())
+    }
+
+    /// goconserver instead of conserver.
+    pub(super) fn makegocons(&mut self) -> Reply {
+        if !has_program(self.backend, "/usr/bin/goconserver") {
+            return Reply::failed(1, "", self.error("goconserver is not installed."));
+        }
+        self.backend.helper(Helper::Consoles, true);
+        Reply::ok("Starting goconserver service ...\n")
     }
 
     /// Silent; the header keeps the name that the machine had when xCAT was started there.
     pub(super) fn makeconservercf(&mut self) -> Done {
+        if has_program(self.backend, "/usr/bin/goconserver") && !has_program(self.backend, "/usr/sbin/conserver") {
+            return Ok(Reply::failed(1, "", self.error("conserver is not supported or not installed.")));
+        }
         let master = self.site("master")?.unwrap_or_default();
         let nodes = self.rows("nodehm")?;
         let mut conf = format!(
@@ -116,4 +149,13 @@ impl Call<'_> {
         self.backend.helper(Helper::Consoles, true);
         Ok(Reply::ok(""))
     }
+}
+
+fn has_program(backend: &dyn Backend, path: &str) -> bool {
+    backend.read_file(path).is_some()
+}
+
+fn is_mac(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(':').collect();
+    parts.len() == 6 && parts.iter().all(|p| p.len() == 2 && p.chars().all(|c| c.is_ascii_hexdigit()))
 }

@@ -122,6 +122,9 @@ pub trait Backend {
     /// Writes a file of the node.
     fn write_file(&mut self, path: &str, content: &str);
 
+    /// Whether the node has a network interface of that name.
+    fn has_interface(&self, name: &str) -> bool;
+
     /// Restarts (or, with `start: false`, only looks for) a service; whether it runs afterwards.
     fn helper(&mut self, helper: Helper, start: bool) -> bool;
 }
@@ -193,6 +196,7 @@ pub fn is_known(name: &str) -> bool {
             | "makedns"
             | "makedhcp"
             | "makeconservercf"
+            | "makegocons"
             | "nodeset"
     )
 }
@@ -229,6 +233,7 @@ pub fn call(name: &str, args: &[&str], env: &[(String, String)], backend: &mut d
         "makedns" => call.makedns(),
         "makedhcp" => call.makedhcp(),
         "makeconservercf" => call.makeconservercf(),
+        "makegocons" => Ok(call.makegocons()),
         _ => call.nodeset(),
     };
     let mut reply = match reply {

@@ -112,6 +112,10 @@ impl Backend for Memory {
         self.files.insert(path.into(), content.into());
     }
 
+    fn has_interface(&self, name: &str) -> bool {
+        name == "eth0"
+    }
+
     fn helper(&mut self, helper: Helper, start: bool) -> bool {
         if start && self.broken != Some(helper) {
             self.helpers.push(helper);
@@ -407,16 +411,38 @@ fn t16_makedhcp_does_not_mind_an_interface_that_is_not_there() {
         said(&mn.call("makedhcp -n")),
         (0, "Renamed existing dhcp configuration file to  /etc/dhcp/dhcpd.conf.xcatbak\n\n", warning)
     );
-    mn.call("chtab netname=cluster networks.mgtifname=ens9");
     assert_eq!(said(&mn.call("makedhcp -a")), (0, "", ""));
     assert_eq!(
         said(&mn.call("makedhcp -q cn01")),
         (0, "cn01: ip-address = 10.77.0.101, hardware-address = 42:00:0a:4d:00:65\n", "")
     );
     mn.helpers.clear();
+    mn.call("chtab netname=cluster networks.mgtifname=ens9");
+    assert_eq!(mn.call("makedhcp -n").exit, 0);
+    let down = (1, "", "Error: [mn1]: dhcp server is not running.  please start the dhcp server.\n");
+    assert_eq!(said(&mn.call("makedhcp -a")), down);
+    assert_eq!(said(&mn.call("makedhcp -a -d")), down);
+}
+
+#[test]
+fn t58_one_bad_address_fails_makedhcp_and_the_other_nodes_are_entered() {
+    let mut mn = Memory::with_node();
+    mn.insert("nodelist", &["cn02", "compute,all"]);
+    mn.insert("mac", &["cn02", "", "zz"]);
+    mn.call("makedhcp -n");
+    assert_eq!(said(&mn.call("makedhcp -a")), (1, "", "Error: [mn1]: Invalid mac address zz for cn02\n"));
+    assert!(mn.files["/var/lib/dhcp/dhcpd.leases"].contains("cn01"));
+}
+
+#[test]
+fn each_console_server_has_its_own_command() {
+    let mut mn = Memory::with_node();
+    assert_eq!(said(&mn.call("makegocons")), (1, "", "Error: [mn1]: goconserver is not installed.\n"));
+    mn.files.insert("/usr/bin/goconserver".into(), String::new());
+    assert_eq!(said(&mn.call("makegocons")), (0, "Starting goconserver service ...\n", ""));
     assert_eq!(
-        said(&mn.call("makedhcp -a -d")),
-        (1, "", "Error: [mn1]: dhcp server is not running.  please start the dhcp server.\n")
+        said(&mn.call("makeconservercf")),
+        (1, "", "Error: [mn1]: conserver is not supported or not installed.\n")
     );
 }
 

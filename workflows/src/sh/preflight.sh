@@ -16,8 +16,13 @@ folder=${folder:-/}
 [ -w "$folder" ] || echo "unwritable $folder"
 df -Pk "$folder" 2>/dev/null | awk -v of="$folder" 'NR == 2 { print "free " $4 " " of }'
 [ $# -eq 0 ] || shift
+# Of NAME|NAME one is enough.
 for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || echo "missing $program"
+    found=no
+    IFS='|'
+    for one in $program; do command -v "$one" >/dev/null 2>&1 && found=yes; done
+    unset IFS
+    [ $found = yes ] || echo "missing $program"
 done
 case $(arping -V 2>&1) in
 *iputils*) ;;

@@ -327,9 +327,12 @@ impl Scales {
         match self.known.cluster_nodes(target) {
             Some(count) if count >= self.fewest => {}
             Some(count) => {
-                let why =
-                    format!("the database on {target} holds {count} nodes, at least {} were expected", self.fewest);
-                return refuse(why);
+                let none =
+                    if count == 0 { "; of a cluster without nodes: min_nodes_percent = 0 in [xcat]" } else { "" };
+                let fewest = self.fewest;
+                return refuse(format!(
+                    "the database on {target} holds {count} nodes, at least {fewest} were expected{none}"
+                ));
             }
             None => return unclear(format!("the nodes in the database on {target} could not be counted")),
         }

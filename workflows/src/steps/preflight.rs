@@ -1,11 +1,11 @@
 //! What the later steps stand on, looked at before anything is changed: programs, interface, room on the disks, the server's version
 //! and files. What is missing there would be found out behind the fence or behind the pivot, when it costs the outage.
 
-use journal_schema::Fact;
+use journal_schema::{DatabaseRole, Fact, Tri};
 
 use super::{Batch, fit, judge, look, read, server};
 use crate::{
-    model::{Node, NodeId, Pair},
+    model::{Node, NodeId, Pair, Platform, Xcat},
     notes,
     script::Output,
     step::{Judgement, Place, Step},
@@ -19,6 +19,22 @@ const OLDEST: u64 = 120_000;
 /// Least room on a disk that is written to, KiB.
 const ROOM_KIB: u64 = 8 * 1024;
 
+/// What xCAT configures: its command; the server that must be there, of `NAME|NAME` one; the key of `[xcat]` that says that it is wanted.
+/// Without the server the command refuses (measured), and that would be behind the pivot.
+const SERVERS: [(&str, &str, &str); 3] = [
+    ("makedns", "named", "dns"),
+    ("makedhcp", "dhcpd|kea-dhcp4", "dhcp"),
+    ("makeconservercf", "conserver|goconserver", "conserver"),
+];
+
+/// Without the first xcatd drops every connection, without the others its answer is *Permission denied* (measured).
+const CREDENTIALS: [&str; 3] = ["/etc/xcat/cert/server-cred.pem", "/root/.xcat/client-cred.pem", "/root/.xcat/ca.pem"];
+
+fn servers(xcat: &Xcat) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let wanted = [xcat.dns, xcat.dhcp, xcat.conserver];
+    SERVERS.into_iter().zip(wanted).filter(|(_, on)| *on).map(|((command, server, _), _)| (command, server))
+}
+
 /// Looks before a failover: at the target, and at the machine that runs hamn.
 pub fn failover(ctx: &Context<'_>) -> Vec<Step> {
     fit(vec![of_target(ctx), not_here(ctx)])
@@ -31,13 +47,19 @@ pub fn switchover(ctx: &Context<'_>) -> Vec<Step> {
 
 fn of_target(ctx: &Context<'_>) -> Step {
     let (pg, xcat) = (ctx.pair.postgres(), &ctx.pair.xcat);
-    let files =
-        [format!("{}/pg_hba.conf", pg.config_dir), format!("{}/postgresql.conf", pg.config_dir), xcat.cfgloc.clone()];
+    let mut files = vec![
+        format!("{}/pg_hba.conf", pg.config_dir),
+        format!("{}/postgresql.conf", pg.config_dir),
+        xcat.cfgloc.clone(),
+    ];
+    if ctx.target().platform == Platform::Linux {
+        files.extend(CREDENTIALS.map(String::from));
+    }
     let mut programs: Vec<String> = ["arping", "hostname", "ip", "ps"].map(String::from).to_vec();
     programs.extend(["psql", "pg_isready", "postgres"].map(|p| format!("{}/{p}", pg.bin_dir)));
     programs.push(format!("{}/sbin/tabdump", xcat.root));
-    let wanted = [(xcat.dns, "makedns"), (xcat.dhcp, "makedhcp"), (xcat.conserver, "makeconservercf")];
-    programs.extend(wanted.iter().filter(|(on, _)| *on).map(|(_, p)| format!("{}/sbin/{p}", xcat.root)));
+    programs.extend(servers(xcat).map(|(command, _)| format!("{}/sbin/{command}", xcat.root)));
+    programs.extend(servers(xcat).map(|(_, server)| server.to_owned()));
     look_at(ctx, ctx.request.target, "preflight.target", &files, programs)
 }
 
@@ -65,6 +87,9 @@ fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, files: &[String], mut p
         control: batch.look(vocabulary::controldata(pg)),
         nics: batch.look(vocabulary::psql(pg, &pg.database, sql::NICS)),
         cfgloc: batch.look(vocabulary::cfgloc_dsn(&pair.xcat)),
+        site: batch.look(vocabulary::psql(pg, &pg.database, sql::SITE)),
+        daemon: batch.look(vocabulary::control(&pair.xcat.control, "status").timeout(20)),
+        xcatd: batch.look(vocabulary::xcatd_processes()),
         is_target: id == ctx.request.target,
     };
     let own: Vec<String> = super::cluster_addresses(ctx, id).into_iter().map(str::to_owned).collect();
@@ -86,6 +111,9 @@ struct Seen {
     control: usize,
     nics: usize,
     cfgloc: usize,
+    site: usize,
+    daemon: usize,
+    xcatd: usize,
     is_target: bool,
 }
 
@@ -112,13 +140,17 @@ impl Seen {
         };
         let lines: Vec<(&str, &str)> = text.lines().filter_map(|l| l.split_once(' ')).collect();
         let mut found = Findings::default();
-        self.machine(pair, node, own, &lines, &mut found);
+        let site: Vec<(&str, &str)> = read::complete(output.at(self.site))
+            .map(|rows| rows.lines().filter_map(|l| l.split_once('|')).collect())
+            .unwrap_or_default();
+        self.machine(pair, node, own, &lines, &site, &mut found);
         if !read::nothing_listens(output.at(self.version)) {
             // A server that does not run is for the assessment to judge.
             self.server(pair, node, output, &mut found);
         }
         if self.is_target {
             self.tables(pair, node, &lines, output, &mut found);
+            self.daemon(pair, node, &site, output, &mut found);
         }
         let Findings { bars, remarks, facts } = found;
         if bars.is_empty() {
@@ -132,7 +164,16 @@ impl Seen {
         Judgement::failed(bars.join("; "), facts)
     }
 
-    fn machine(&self, pair: &Pair, node: &Node, own: &[String], lines: &[(&str, &str)], found: &mut Findings) {
+    fn machine(
+        &self,
+        pair: &Pair,
+        node: &Node,
+        own: &[String],
+        lines: &[(&str, &str)],
+        site: &[(&str, &str)],
+        found: &mut Findings,
+    ) {
+        let site = |key: &str| site.iter().find(|(k, _)| *k == key).map(|(_, value)| *value);
         let (name, interface, service) = (&node.name, &node.interface, &pair.service);
         let all = |word: &'static str| lines.iter().filter(move |(w, _)| *w == word).map(|(_, value)| *value);
         if all("uid").next() != Some("0") {
@@ -142,13 +183,27 @@ impl Seen {
             ));
         }
         for program in all("missing") {
-            found.bars.push(format!("{name} has no {program}: install it, or correct the path in the configuration"));
+            let key = SERVERS.iter().find(|(_, server, _)| *server == program).map(|(.., key)| *key);
+            if key == Some("dns") && site("externaldns").is_some() {
+                // The name server is elsewhere; makedns tells it.
+                continue;
+            }
+            let (program, remedy) =
+                (program.replace('|', " or "), key.map(|key| format!("set {key} = false in [xcat]")));
+            let remedy = remedy.as_deref().unwrap_or("correct the path in the configuration");
+            found.bars.push(format!("{name} has no {program}: install it, or {remedy}"));
         }
         if all("foreign").next().is_some() {
             found.bars.push(format!("arping on {name} is not that of iputils: install iputils-arping (iputils)"));
         }
         for path in all("absent") {
-            found.bars.push(format!("{name} has no {path}: correct the path in the configuration"));
+            if !CREDENTIALS.contains(&path) {
+                found.bars.push(format!("{name} has no {path}: correct the path in the configuration"));
+            } else if path.starts_with("/root") || site("xcatconfdir").is_none_or(|dir| dir == "/etc/xcat") {
+                found.bars.push(format!(
+                    "{name} has no {path}: xcatd would answer nobody there; copy /etc/xcat/ca, /etc/xcat/cert and /root/.xcat from the other machine"
+                ));
+            }
         }
         for path in all("unwritable") {
             found.bars.push(format!("{path} on {name} cannot be written: mount -o remount,rw, or lsattr"));
@@ -278,6 +333,39 @@ impl Seen {
                 "xCAT's tables name interfaces that {name} does not have ({value}): DHCP would listen nowhere there, and makedhcp does not say so"
             ));
             found.note(node, notes::FOREIGN_NICS, value);
+        }
+    }
+}
+
+impl Seen {
+    /// Whether xcatd can be started there, and for this cluster.
+    fn daemon(&self, pair: &Pair, node: &Node, site: &[(&str, &str)], output: &Output, found: &mut Findings) {
+        let (name, service) = (&node.name, &pair.service);
+        let status = output.at(self.daemon);
+        let unknown = ["unrecognized service", "could not be found"];
+        if !matches!(status.exit, None | Some(0 | 3))
+            && unknown.iter().any(|text| status.stdout.contains(text) || status.stderr.contains(text))
+        {
+            found.bars.push(format!(
+                "xcatd could not be started on {name} ({}): correct control in [xcat], or copy xcatd's script or unit there",
+                read::said(status)
+            ));
+        }
+        let standby = read::role(output.at(self.role)).role == DatabaseRole::Standby;
+        if standby && read::runs(output.at(self.xcatd)) == Tri::Yes {
+            found.remarks.push(format!(
+                "xcatd runs on {name}, whose database is standby, and works on the database that its cfgloc names: stop it there"
+            ));
+        }
+        let short = |name: &str| name.split('.').next().map(str::to_owned);
+        if let Some((_, master)) = site.iter().find(|(key, _)| *key == "master")
+            && *master != service.address
+            && short(master) != short(&service.host_name)
+        {
+            found.remarks.push(format!(
+                "xCAT's site.master is {master}, not {}: nodes are sent there; chtab key=master site.value={}",
+                service.address, service.address
+            ));
         }
     }
 }

@@ -285,6 +285,10 @@ pub fn site_table(r: &ActionResult) -> Result<(), String> {
         return Err(match r.exit {
             None => "tabdump site was not run".into(),
             Some(ActionResult::TIMED_OUT) => "tabdump site did not answer in time".into(),
+            // A daemon without a certificate takes the connection and drops it, and its client says nothing (measured).
+            Some(141) => {
+                "tabdump site exited 141: xcatd dropped the connection; has it its certificate, /etc/xcat/cert?".into()
+            }
             Some(code) => format!("tabdump site exited {code}: {}", said(r)),
         });
     };

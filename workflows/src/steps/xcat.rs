@@ -211,10 +211,12 @@ fn tabdump_site(ctx: &Context<'_>, node: &Node) -> Command {
     host::xcat(node, &ctx.pair.xcat, "tabdump", &["site"])
 }
 
-/// The number of nodes that the database must hold at least: the share of the most that was seen, and never none (trap 52).
+/// The number of nodes that the database must hold at least: the share of the most that was seen, and never none (trap 52) unless that
+/// share is none: a cluster that has no nodes yet.
 pub fn fewest_nodes(ctx: &Context<'_>) -> u64 {
     let seen = ctx.pair.nodes.iter().filter_map(|n| ctx.known.cluster_nodes(&n.name)).max().unwrap_or(1);
-    (seen * u64::from(ctx.pair.xcat.min_nodes_percent)).div_ceil(100).max(1)
+    let percent = u64::from(ctx.pair.xcat.min_nodes_percent);
+    (seen * percent).div_ceil(100).max(u64::from(percent > 0))
 }
 
 /// Judges the number of nodes.
@@ -313,14 +315,9 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     }
     if xcat.dhcp {
         // Without an option makedhcp prints its usage and does nothing.
-        let script = Script::new().run(host::xcat(node, xcat, "makedhcp", &["-n"])).run(host::xcat(
-            node,
-            xcat,
-            "makedhcp",
-            &["-a"],
-        ));
+        let script = Script::new().run(host::xcat(node, xcat, "makedhcp", &["-n"]));
         let step = service("services.dhcp", format!("rebuild the DHCP service on {name}"), script, judge(dhcp));
-        // makedhcp does not mind an interface that is not there (facts: exit 0, no error).
+        // makedhcp -n does not mind an interface that is not there: exit 0, no error, and no dhcpd (measured).
         let opens = ctx.known.note(name, notes::FOREIGN_NICS).map(|nics| OpenItem {
             id: "interfaces".into(),
             text: format!("xCAT's tables name interfaces that {name} does not have ({nics}): no node gets an address from it by DHCP"),
@@ -330,11 +327,12 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
             ),
         });
         steps.push(Step { opens, traps: &[16, 58, 59, 63], ..step });
+        steps.push(leases(ctx, &service));
     }
     if xcat.conserver {
         // Not optional: a site without consoles, or with another server for them, says so in its configuration. One that has them
         // would find out about a step left out only when a node is in trouble.
-        let script = Script::new().run(host::xcat(node, xcat, "makeconservercf", &[]));
+        let script = Script::new().run(host::consoles(node, xcat));
         let title = format!("rewrite the console server's configuration on {name}");
         let step = service("services.conserver", title, script, judge(silent));
         steps.push(Step { traps: &[63, 65], ..step });
@@ -343,38 +341,73 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
     fit(steps)
 }
 
+/// The nodes' own entries. One node with a bad address among a thousand makes `makedhcp -a` exit 1 (measured) and is no reason to leave a
+/// run unfinished behind the pivot: what it complained about is listed in the end.
+fn leases(ctx: &Context<'_>, service: &impl Fn(&str, String, Script, Judge) -> Step) -> Step {
+    let (node, name) = (ctx.target(), &ctx.target().name);
+    let script = Script::new().run(host::xcat(node, &ctx.pair.xcat, "makedhcp", &["-a"]));
+    let title = format!("enter the nodes into the DHCP service on {name}");
+    Step {
+        // dhcpd must run for it.
+        stage: 1,
+        optional: true,
+        opens: Some(OpenItem {
+            id: "leases".into(),
+            text: format!("not every node is in the DHCP service on {name}; makedhcp -a says why"),
+            command: "makedhcp -a".into(),
+        }),
+        traps: &[58, 59, 63],
+        ..service("services.leases", title, script, judge(entries))
+    }
+}
+
+/// The first error that a call printed. That there is no syslog concerns no service.
+fn complaint(r: &crate::ActionResult) -> Option<&str> {
+    let mut lines = r.stderr.lines().chain(r.stdout.lines()).filter(|l| !l.contains("Unable to log to syslog"));
+    lines.find(|l| l.contains("Error:") || l.starts_with("Usage:")).map(str::trim)
+}
+
 /// What went wrong with a call by its exit code or by an error that it printed all the same.
 fn bad_call(what: &str, r: &crate::ActionResult) -> Option<Judgement> {
-    let error = r.stderr.lines().chain(r.stdout.lines()).find(|l| l.contains("Error:") || l.starts_with("Usage:"));
-    match (r.exit, error) {
+    match (r.exit, complaint(r)) {
         (Some(0), None) => None,
-        (Some(0), Some(error)) => Some(Judgement::failed(format!("{what}: {}", error.trim()), Vec::new())),
+        (Some(0), Some(error)) => Some(Judgement::failed(format!("{what}: {error}"), Vec::new())),
         (Some(crate::ActionResult::TIMED_OUT), _) => {
             Some(Judgement::failed(format!("{what} did not end in time"), Vec::new()))
         }
-        (Some(code), _) => Some(Judgement::failed(format!("{what} exited {code}: {}", read::said(r)), Vec::new())),
+        (Some(code), error) => {
+            let said = error.unwrap_or_else(|| read::said(r));
+            Some(Judgement::failed(format!("{what} exited {code}: {said}"), Vec::new()))
+        }
         (None, _) => Some(Judgement::unknown(format!("{what} was not run"), Vec::new())),
     }
 }
 
-/// `makedns -n` is done when its last line says so.
+/// `makedns -n` is done when its last line says so: that is printed when the server took every update. What it could not find for single
+/// nodes makes it exit 1 all the same, and is told.
 pub(crate) fn dns(output: &Output) -> Judgement {
     let r = output.at(0);
-    if let Some(bad) = bad_call("makedns -n", r) {
-        return bad;
+    let whole = matches!(r.exit, Some(0 | 1)) && r.stdout.ends_with('\n');
+    let last = r.stdout.lines().rfind(|l| !l.trim().is_empty()).unwrap_or_default().trim();
+    let down = r.stderr.contains("failed to start named");
+    if whole && !down && last == "DNS setup is completed" {
+        let told = complaint(r).map_or_else(String::new, |error| format!("; not for every node: {error}"));
+        return Judgement::succeeded(format!("{last}{told}"), Vec::new());
     }
-    match read::complete(r).and_then(|t| t.lines().rfind(|l| !l.trim().is_empty())) {
-        Some(last) if last.trim() == "DNS setup is completed" => {
-            Judgement::succeeded("DNS setup is completed", Vec::new())
-        }
-        _ => Judgement::failed("makedns -n did not say that it is completed", Vec::new()),
-    }
+    bad_call("makedns -n", r)
+        .unwrap_or_else(|| Judgement::failed("makedns -n did not say that it is completed", Vec::new()))
 }
 
-/// `makedhcp -n`, then `-a`: both end with 0 and complain about nothing. Warnings are not errors.
+/// `makedhcp -n`: exit 0 and no complaint. Warnings are not errors.
 pub(crate) fn dhcp(output: &Output) -> Judgement {
-    let bad = bad_call("makedhcp -n", output.at(0)).or_else(|| bad_call("makedhcp -a", output.at(1)));
-    bad.unwrap_or_else(|| Judgement::succeeded("makedhcp -n and -a ended without a complaint", Vec::new()))
+    let bad = bad_call("makedhcp -n", output.at(0));
+    bad.unwrap_or_else(|| Judgement::succeeded("makedhcp -n ended without a complaint", Vec::new()))
+}
+
+/// As [`dhcp`], of `makedhcp -a`.
+fn entries(output: &Output) -> Judgement {
+    let bad = bad_call("makedhcp -a", output.at(0));
+    bad.unwrap_or_else(|| Judgement::succeeded("makedhcp -a ended without a complaint", Vec::new()))
 }
 
 /// `makeconservercf` says nothing when all is well.

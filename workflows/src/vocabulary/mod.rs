@@ -48,6 +48,8 @@ pub mod sql {
     pub const WAIT_FOR_NOBODY: &str = "ALTER SYSTEM SET synchronous_standby_names = ''";
     /// Rows `place|interfaces`: where xCAT's tables name interfaces of the management node (trap 16).
     pub const NICS: &str = "SELECT 'networks.' || netname, mgtifname FROM networks WHERE mgtifname <> '' UNION ALL SELECT 'site.dhcpinterfaces', value FROM site WHERE key = 'dhcpinterfaces' AND value <> ''";
+    /// Rows `key|value` of xCAT's site table: what tells whether a machine can serve the cluster.
+    pub const SITE: &str = "SELECT key, value FROM site WHERE key IN ('master', 'externaldns', 'xcatconfdir') AND value <> '' AND coalesce(disable, '') NOT IN ('1', 'yes')";
     /// One row: `t`. Reads pg_hba.conf again.
     pub const RELOAD: &str = "SELECT pg_reload_conf()";
 }
@@ -348,6 +350,16 @@ pub fn xcatd_ready(xcat: &Xcat) -> Command {
     let tabdump = self::xcat(xcat, "tabdump", &[]);
     Command { argv: ["sh", "-c", SCRIPT, "xcatd-ready", &tabdump.argv[0]].map(String::from).to_vec(), ..tabdump }
         .timeout(5)
+}
+
+/// Rewrites the configuration of the console server that is installed: makeconservercf refuses where there is only goconserver, which is
+/// what xCAT installs since 2.14, and makegocons where there is only conserver (measured).
+pub fn consoles(xcat: &Xcat) -> Command {
+    const SCRIPT: &str = "if [ -x /usr/bin/goconserver ] && [ ! -x /usr/sbin/conserver ]; then exec \"$1/makegocons\"; fi; \
+         exec \"$1/makeconservercf\"";
+    let call = self::xcat(xcat, "makeconservercf", &[]);
+    let sbin = format!("{}/sbin", xcat.root);
+    Command { argv: ["sh", "-c", SCRIPT, "consoles", &sbin].map(String::from).to_vec(), ..call }
 }
 
 /// One SQL text through `psql` as the server's owner: columns separated by `|`. Exit 2: no connection.
