@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use hamn::engine::Ending;
-use journal_schema::TakeoverForm;
+use journal_schema::{Fact, Payload, TakeoverForm};
 use lab::{
     db2::{Locale, Side, Trouble, Version},
     sim::{AtBoot, World},
@@ -390,7 +390,23 @@ fn t67_logs_that_diverged_are_kept_and_replaced() {
     case.world.strike_in(0, lab::sim::Strike::Link { cut: true });
     // Past the window the primary writes alone.
     case.world.advance(400_000);
-    let mut world = world_of(&done(&case));
+    let over = done(&case);
+    let mut world = world_of(&over);
+    // What was shown before is no less than what is lost: the primary was written to until it was off.
+    let shown = over.records().into_iter().flat_map(|r| match r.payload {
+        Payload::Outcome { evidence, .. } => evidence,
+        _ => Vec::new(),
+    });
+    let bounds: Vec<_> = shown
+        .filter_map(|f| match f {
+            Fact::LossBound { bytes, millis } => Some((bytes, millis)),
+            _ => None,
+        })
+        .collect();
+    assert!(!bounds.is_empty());
+    for (bytes, millis) in bounds {
+        assert!(bytes.is_none() && millis.is_none_or(|ms| ms >= 220_000), "{bytes:?} {millis:?}");
+    }
     world.strike_in(0, lab::sim::Strike::Link { cut: false });
     comes_back(&mut world, NodeId::A);
     at_boot(&mut world, "detach");

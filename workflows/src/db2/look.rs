@@ -27,15 +27,11 @@ pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool)
     let hadr = told.seen.hadr();
     let mode = hadr.and_then(|h| h.sync_mode).or_else(|| configured_mode(told.config.as_ref()));
     let ms = |seconds: Option<u64>| seconds.map(|s| s.saturating_mul(1_000));
-    // Positions that were seen together.
+    // Two standbys: what the other one received, the target must have. A primary goes on writing until it is off, so that no position of it
+    // that was seen before is a bound.
     let lacks = match (ctx.known.log(other), ctx.known.log(target)) {
         (
-            Some(Fact::LogPosition { written: Some(written), .. }),
-            Some(Fact::LogPosition { received: Some(received), .. }),
-        ) => Some(written.saturating_sub(*received)),
-        // Two standbys: what the other one received, the target must have.
-        (
-            Some(Fact::LogPosition { received: Some(there), .. }),
+            Some(Fact::LogPosition { written: None, received: Some(there), .. }),
             Some(Fact::LogPosition { received: Some(here), .. }),
         ) => Some(there.saturating_sub(*here)),
         _ => None,

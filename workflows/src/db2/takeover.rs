@@ -78,7 +78,7 @@ pub struct View {
     pub received_ms: Option<u64>,
     /// Whether the standby had received all that it knew the primary to have written.
     pub level: bool,
-    /// Bytes that the other one had written and the target had not received when both were seen.
+    /// Bytes that the other one, a standby too, had received and the target had not when both were seen. Of a primary it is never known.
     pub lacks: Option<u64>,
 }
 
