@@ -33,9 +33,6 @@ use super::StoreError;
 pub struct StateDir(PathBuf);
 
 impl StateDir {
-    /// Where it is unless an option says otherwise.
-    pub const DEFAULT: &str = "/var/lib/hamn";
-
     /// A state directory at `root`. Creates nothing.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self(root.into())

@@ -320,7 +320,7 @@ fn t46_a_rollback_leaves_no_backup_pending() {
             Machine::default().says("db2", done).says("directory", ok("")).says("GET DB CFG", group(&[(&config, 0)]));
         (undo.judge)(&machine.answer(&undo.script.clone().followed_by(&undo.probe)))
     };
-    is(&pending("NO"), Verdict::Succeeded, "the former parameters");
+    is(&pending("NO"), Verdict::Succeeded, "all statements are done");
     is(&pending("YES"), Verdict::Failed, "as xcatdb, while nobody is connected: db2 BACKUP DB XCATDB TO");
     is(&pending("?"), Verdict::Unknown, "could not be seen");
 }

@@ -222,9 +222,4 @@ impl World {
     pub fn remove_file(&mut self, id: NodeId, path: &str) {
         self.m_mut(id).files.remove(path);
     }
-
-    /// Puts a file on the machine that runs hamn (password files of fence devices).
-    pub fn put_controller_file(&mut self, path: &str, content: &str) {
-        self.files_mut(Place::Controller).set(path, content, 0o600);
-    }
 }

@@ -135,7 +135,7 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         }
     });
     Step {
-        judge_effect: all_done(ctx.pair.node(id).name.clone(), each.into()),
+        judge_effect: message::all_done(ctx.pair.node(id).name.clone(), each.into()),
         traps: &[44],
         section: "5.1.6",
         ..idempotent(
@@ -147,23 +147,6 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
             seen,
         )
     }
-}
-
-/// Each statement of the first command is done, by its code.
-fn all_done(node: String, each: Vec<String>) -> crate::step::Judge {
-    judge(move |output: &Output| {
-        for (statement, told) in each.iter().zip(read::group(output.at(0), each.len())) {
-            let what = message::said(&told);
-            if !what.done() {
-                let why = format!("{statement} on {node}: {what}");
-                return match what {
-                    message::Said::Unknown => Judgement::unknown(why, Vec::new()),
-                    _ => Judgement::failed(why, Vec::new()),
-                };
-            }
-        }
-        Judgement::succeeded("all statements are done", Vec::new())
-    })
 }
 
 /// Stops the instance: clients away, all of them; nothing active; then by force what does not go. Harmless to a primary that has taken

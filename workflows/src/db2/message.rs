@@ -221,16 +221,21 @@ pub fn advice(code: &Code) -> Option<&'static str> {
     })
 }
 
-/// Judges a call of `count` statements: each of them is done, by its code.
-pub fn all_done(count: usize, what: &'static str) -> Judge {
+/// Judges a call of these statements on a machine: each of them is done, by its code.
+pub fn all_done(node: String, statements: Vec<String>) -> Judge {
     judge(move |output: &Output| {
-        let all = group(output.at(0), count);
-        match all.iter().map(said).enumerate().find(|(_, s)| !s.done()) {
-            None => Judgement::succeeded(format!("{what}: {count} statements done"), Vec::new()),
-            Some((n, Said::Unknown)) => {
-                Judgement::unknown(format!("{what}, statement {}: {}", n + 1, Said::Unknown), Vec::new())
+        let answers = group(output.at(0), statements.len());
+        let told = statements.iter().zip(answers.iter().map(said));
+        match told.into_iter().find(|(_, said)| !said.done()) {
+            None => Judgement::succeeded("all statements are done", Vec::new()),
+            Some((statement, what)) => {
+                let why = format!("{statement} on {node}: {what}");
+                if what == Said::Unknown {
+                    Judgement::unknown(why, Vec::new())
+                } else {
+                    Judgement::failed(why, Vec::new())
+                }
             }
-            Some((n, other)) => Judgement::failed(format!("{what}, statement {}: {other}", n + 1), Vec::new()),
         }
     })
 }

@@ -37,13 +37,13 @@ pub(super) fn parameters(ctx: &Context<'_>, node: &Node) -> Vec<(&'static str, &
 
 /// The former parameters of the database in service. That the log is kept puts it into *backup pending*, and whether that goes away with
 /// the parameter is documented nowhere; xcatd could not connect (SQL1116N). An offline backup ends it in any case.
-pub(super) fn set_back(db2_: &Db2, former: Vec<String>) -> Undo {
-    let count = former.len();
+pub(super) fn set_back(db2_: &Db2, node: &Node, former: Vec<String>) -> Undo {
+    let set = all_done(node.name.clone(), former.clone());
     let directory = db2_.backup_dir.trim_end_matches('/');
     let script = Script::new().look(db2::clp(db2_, former)).look(transfer::directory(directory, &db2_.instance)).look(
         db2::clp(db2_, [db2::may_fail(db2::deactivate(db2_)), db2::backup(db2_, directory)]).timeout(db2::LONG_S),
     );
-    let (at, set) = (script.actions.len(), all_done(count, "the former parameters"));
+    let at = script.actions.len();
     let (by_hand, instance) = (db2::backup(db2_, directory), db2_.instance.clone());
     let judge = judge(move |output: &Output| {
         let done = set(output);

@@ -326,12 +326,12 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
         let back = if former.is_empty() {
             nothing_to_undo("what was there before is not known")
         } else if kept && id == primary(ctx) {
-            set_back(db2_, former)
+            set_back(db2_, node, former)
         } else {
             undo(
                 Script::new().look(db2::clp(db2_, former.clone())),
                 Script::new(),
-                message::all_done(former.len(), "the former parameters"),
+                message::all_done(node.name.clone(), former),
             )
         };
         let step = set_parameters(ctx, id, step_id, wanted.iter().map(|(n, v)| set(n, v)).collect(), &wanted);
@@ -364,7 +364,7 @@ fn set_parameters(
     wanted: &[(&str, &str)],
 ) -> Step {
     let (node, db2_) = (ctx.pair.node(id), ctx.pair.db2());
-    let count = statements.len();
+    let each = statements.clone();
     let wanted: Vec<(String, String)> = wanted.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
     let name = node.name.clone();
     let seen = judge(move |output: &Output| match config(&group(output.at(0), 1)[0]) {
@@ -393,7 +393,7 @@ fn set_parameters(
         look(db2::clp(db2_, [db2::get_config(db2_)])),
         seen,
     );
-    Step { judge_effect: message::all_done(count, "the parameters"), retries: 1, ..step }
+    Step { judge_effect: message::all_done(node.name.clone(), each), retries: 1, ..step }
 }
 
 /// The addresses by which the two databases know each other: those that swap with the roles, or each machine's own.

@@ -22,6 +22,19 @@ fn a_formed_pair_is_in_peer_and_a_commit_is_on_both() {
 }
 
 #[test]
+fn a_congested_connection_says_so_and_brings_nothing() {
+    let mut pair = formed();
+    pair.congest(true);
+    assert_eq!(pair.hadr(Side::A), Some((Role::Primary, State::Peer, Connect::Congested)));
+    let commit = pair.begin(Side::A, put("cn42"));
+    pair.advance(1_000);
+    assert_eq!((pair.committed(commit), has(&pair, Side::B, "cn42")), (Commit::Waits, false));
+    pair.congest(false);
+    pair.advance(10);
+    assert_eq!((pair.committed(commit), has(&pair, Side::B, "cn42")), (Commit::Done, true));
+}
+
+#[test]
 fn story_01_silent_death_is_noticed_after_the_window_if_the_timeout_is_as_long() {
     let mut pair = Pair::formed(&Build { timeout_s: 120, window_s: 120, ..Build::default() });
     pair.power(Side::A, false);
