@@ -161,6 +161,43 @@ pub(crate) fn reference(case: &Case) -> Reference {
     }
 }
 
+/// The invariants that a history broke, each as its number and what happened; and what has no number.
+pub(crate) fn found(case: &Case, reference: &Reference, script: &Script, stage: &Stage, came: &Came) -> Vec<String> {
+    let mut scene = stage.scene.lock().unwrap();
+    let mut all = stage.violations.lock().unwrap().clone();
+    all.extend(scene.world.complaints().iter().map(|what| format!("complaint: {what}")));
+    all.extend(crate::promises::broken(case, &stage.records(), &scene));
+    let numbered = |v: lab::sim::Violation| format!("{}: {}", v.invariant, v.what);
+    if *came == Came::Done {
+        all.extend(scene.world.violations_at_end().into_iter().map(numbered));
+    }
+    let (untold, shown) =
+        stage.store.look(RUN, |records| (crate::silence::untold(records, &scene.jobs), shown_bound(records)));
+    all.extend(untold.iter().map(|token| format!("8: {token} ran, and was said to have started nothing")));
+    let effects = scene.world.effects();
+    let promotions =
+        |e: &BTreeMap<String, u32>| e.iter().filter(|(k, _)| k.starts_with("promote")).map(|(_, n)| *n).sum::<u32>();
+    if promotions(effects) > promotions(&reference.effects) {
+        all.push(format!("8: promoted twice: {effects:?}"));
+    }
+    // A call that arrives twice has the effects of one.
+    if !script.calls.is_empty() && script.only_repeats() && *effects != reference.effects {
+        let other: Vec<_> = effects.iter().filter(|(k, n)| reference.effects.get(*k) != Some(n)).collect();
+        all.push(format!("8: arriving twice had other effects: {other:?}"));
+    }
+    let lost = scene.world.lost_ms();
+    if *came == Came::Done
+        && let Some(bound) = shown
+        && lost > bound
+    {
+        all.push(format!("9: {lost} ms are lost, shown were {bound}"));
+    }
+    if case.world.waits() && scene.world.lost_rows() > 0 {
+        all.push(format!("9: {} rows lost although commits waited", scene.world.lost_rows()));
+    }
+    all
+}
+
 /// A history must end as the uninterrupted run does, or stop; break no invariant; and do nothing once-only twice.
 pub(crate) fn check(
     case: &Case,
@@ -169,45 +206,13 @@ pub(crate) fn check(
     stage: &Stage,
     came: &Came,
 ) -> Result<(), String> {
-    let mut scene = stage.scene.lock().unwrap();
     let fail =
         |what: String| Err(format!("{}: {script:?}\ncame: {came:?}\n{what}\n{}", case.name, story(&stage.records())));
-    let violations = stage.violations.lock().unwrap();
-    if !violations.is_empty() {
-        return fail(format!("invariants: {violations:?}"));
-    }
-    if !scene.world.complaints().is_empty() {
-        return fail(format!("complaints: {:?}", scene.world.complaints()));
-    }
-    let broken = crate::promises::broken(case, &stage.records(), &scene);
+    let broken = found(case, reference, script, stage, came);
     if !broken.is_empty() {
-        return fail(format!("promises: {broken:?}"));
+        return fail(format!("broken: {broken:?}"));
     }
-    if *came == Came::Done {
-        let violations = scene.world.violations_at_end();
-        if !violations.is_empty() {
-            return fail(format!("at the end: {violations:?}"));
-        }
-    }
-    let (untold, shown) =
-        stage.store.look(RUN, |records| (crate::silence::untold(records, &scene.jobs), shown_bound(records)));
-    if !untold.is_empty() {
-        return fail(format!("said to have started nothing: {untold:?}"));
-    }
-    let promotions =
-        |e: &BTreeMap<String, u32>| e.iter().filter(|(k, _)| k.starts_with("promote")).map(|(_, n)| *n).sum::<u32>();
-    if promotions(scene.world.effects()) > promotions(&reference.effects) {
-        return fail(format!("promoted twice: {:?}", scene.world.effects()));
-    }
-    if *came == Came::Done
-        && let Some(bound) = shown
-        && scene.world.lost_ms() > bound
-    {
-        return fail(format!("{} ms are lost, shown were {bound}", scene.world.lost_ms()));
-    }
-    if case.world.waits() && scene.world.lost_rows() > 0 {
-        return fail(format!("{} rows lost although commits waited", scene.world.lost_rows()));
-    }
+    let scene = stage.scene.lock().unwrap();
     match came {
         // An optional step that failed is an open item of the run; what it would have made is then missing, and the rest holds.
         Came::Done if !(case.holds)(&scene.world) => fail("done, and what should hold does not".into()),
@@ -360,7 +365,11 @@ impl Wrong {
     fn note(&mut self, case: &Case, result: Result<(), String>) {
         if let Err(what) = result {
             let kind = what.lines().skip(1).take_while(|l| !l.is_empty()).collect::<Vec<_>>().join("\n");
-            self.0.entry(format!("{}: {kind}", case.name)).or_insert((0, what)).0 += 1;
+            let of_kind = self.0.entry(format!("{}: {kind}", case.name)).or_insert_with_key(|kind| {
+                println!("wrong: {kind}");
+                (0, what)
+            });
+            of_kind.0 += 1;
         }
     }
 

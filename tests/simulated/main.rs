@@ -14,6 +14,7 @@ mod named;
 mod promises;
 mod silence;
 mod stage;
+mod tripped;
 mod trouble;
 mod typed;
 mod word;
