@@ -45,6 +45,11 @@ pub(crate) struct Script {
 }
 
 impl Script {
+    /// A machine is rebooted.
+    pub(crate) fn reboots(&self) -> bool {
+        self.calls.iter().any(|(_, mishap)| matches!(mishap, Mishap::RebootAfter(_)))
+    }
+
     /// Nothing happens but that calls reach their place twice.
     pub(crate) fn only_repeats(&self) -> bool {
         self.calls.iter().all(|(_, mishap)| *mishap == Mishap::Twice)

@@ -9,15 +9,14 @@ use std::sync::{
 use journal_schema::{Attempt, Fact, Mode, Payload};
 use lab::sim::SECRET;
 use workflows::{
-    Action, Command, Context, Judgement, Place, Script as Actions, Step,
-    model::NodeId,
-    step::judge_exit_codes,
+    Action, Command, Context, Judgement, Place, Script as Actions, Step, model::NodeId, step::judge_exit_codes,
 };
 
 use crate::{
     bound::look_with,
-    campaign::{Case, Reference, carry_through, cases, found, reference},
+    campaign::{Case, carry_through, cases},
     hadr,
+    judge::{Reference, found, reference},
     promises::broken,
     stage::{Ink, Script, Stage, story},
 };
@@ -69,7 +68,8 @@ fn command(c: &Context<'_>, words: &[&str]) -> Step {
     let script = Actions::new().run(Command::new(words.iter().copied()));
     let judge = Arc::new(|_: &_| Judgement::succeeded("done", Vec::new()));
     let place = Place::Node(c.request.target);
-    let step = Step::effect("a-step-too-many", "nobody planned it", place, Mode::Idempotent, script, Actions::new(), judge);
+    let step =
+        Step::effect("a-step-too-many", "nobody planned it", place, Mode::Idempotent, script, Actions::new(), judge);
     Step { judge_effect: judge_exit_codes(), ..step }
 }
 
@@ -120,9 +120,7 @@ fn the_watch_sees_two_holders() {
     let keeps_address = case("switchover")
         .row("release address and name", nothing)
         .row("promote database", |c| without(c, "switchover", "promote database", &["promote.address-free"]))
-        .row("take address and name", |c| {
-            only(c, "switchover", "take address and name", "address.take", "\"add\"")
-        });
+        .row("take address and name", |c| only(c, "switchover", "take address and name", "address.take", "\"add\""));
     trips(&keeps_address, "1", "two holders of the service address");
     trips(&keeps_address, "1", "address.take was intended at mn-b; whether mn-a has it was Yes");
     let keeps_database = case("switchover")
@@ -151,38 +149,39 @@ fn the_watch_sees_that_nobody_asked() {
         });
     };
     for step in ["address.take", "xcatd.restart", "services.dhcp"] {
-        trips_with(&blind, Script::default(), off, "1", &format!("{step} was intended at mn-b; whether mn-a has it was Unknown"));
+        trips_with(
+            &blind,
+            Script::default(),
+            off,
+            "1",
+            &format!("{step} was intended at mn-b; whether mn-a has it was Unknown"),
+        );
     }
 }
 
 #[test]
 fn the_watch_sees_a_promotion_without_proof() {
     let hasty = |name| {
-        case(name)
-            .row("fence by device", nothing)
-            .row("promote database", |c| {
-                without(c, "failover", "promote database", &["promote.fenced", "promote.address-free"])
-            })
+        case(name).row("fence by device", nothing).row("promote database", |c| {
+            without(c, "failover", "promote database", &["promote.fenced", "promote.address-free"])
+        })
     };
     trips(&hasty(ALIVE), "2", "b was promoted while a has power");
     trips(&hasty(OFF), "2", "without a fence proof of this run");
-    let force = case("DB2 failover, primary without power").row("fence by device", nothing).row(
-        "take over by force",
-        |c| without(c, "failover", "take over by force", &["promote.fenced"]),
-    );
+    let force = case("DB2 failover, primary without power")
+        .row("fence by device", nothing)
+        .row("take over by force", |c| without(c, "failover", "take over by force", &["promote.fenced"]));
     trips(&force, "2", "takes over by force, and no fence proof");
 }
 
 #[test]
 fn the_watch_sees_an_address_that_was_not_asked_for_or_not_announced() {
-    let deaf = case(OFF).row("take address and name", |c| {
-        only(c, "failover", "take address and name", "address.take", "\"add\"")
-    });
+    let deaf = case(OFF)
+        .row("take address and name", |c| only(c, "failover", "take address and name", "address.take", "\"add\""));
     let deaf = deaf.row("promote database", |c| without(c, "failover", "promote database", &["promote.address-free"]));
     trips(&deaf, "3", "without a silent probe");
-    let mute = case(OFF).row("rebuild network services", |c| {
-        without(c, "failover", "rebuild network services", &["announce"])
-    });
+    let mute = case(OFF)
+        .row("rebuild network services", |c| without(c, "failover", "rebuild network services", &["announce"]));
     let mute = mute.row("readdress database", |c| without(c, "failover", "readdress database", &["address.announce"]));
     let mute = mute.row("verify", nothing);
     trips(&mute, "3", "was never announced");
