@@ -246,7 +246,9 @@ fn docs_list_the_traps_and_the_tests_that_guard_them() {
     let head = have.split("\n## Guarded").next().unwrap();
     let (mut guarded, mut open) = (String::new(), String::new());
     for (number, (what, guard)) in &rows {
-        if let Some(tests) = tests.get(number) {
+        // What the stand-ins of the practice cluster do shows the trap, and no guard against it.
+        let guards = |name: &&String| !name.contains(" (lab/");
+        if let Some(tests) = tests.get(number).filter(|tests| tests.iter().any(|name| guards(&name))) {
             let list: Vec<&str> = tests.iter().map(String::as_str).collect();
             guarded.push_str(&format!("| T{number} | {what} | {guard} | {} |\n", list.join("<br>")));
         } else {

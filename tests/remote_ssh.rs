@@ -161,6 +161,52 @@ async fn nobody_there_is_never_started_and_says_what_was_tried() {
     assert_eq!(place, "mn-a");
     assert!(detail.contains("127.0.0.1 port") && detail.contains("127.0.0.2 port"), "{detail}");
     assert!(detail.contains("refused"), "{detail}");
+    assert_eq!(detail.matches("127.0.0.1").count(), 1, "each address is named once: {detail}");
+}
+
+/// The name service that sshd asks at each login may have died with the management node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_takes_its_time_is_waited_for() {
+    if !sshd::possible() {
+        return;
+    }
+    let sshd = Sshd::new();
+    let keys = Path::new("/run/sshd").join(format!("hamn-test-{}", sshd.port));
+    let authorized = fs::read_to_string(sshd.dir.path().join("authorized")).unwrap();
+    fs::write(&keys, format!("#!/bin/sh\nsleep 7\necho '{authorized}'\n")).unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(sshd.dir.path().join("authorized"), "").unwrap();
+    let slow = format!("AuthorizedKeysCommand {}\nAuthorizedKeysCommandUser root", keys.display());
+    let _listener = sshd.listen("127.0.0.1", &slow);
+    let here = Here { connect_timeout_s: 1, ..here(&sshd, None) };
+    let seen = Fleet::new(&sshd.pair(&["127.0.0.1"]), &here).unwrap().observe(A, &sh(":"), LIMIT).await;
+    let _ = fs::remove_file(&keys);
+    assert!(seen.as_ref().is_ok_and(workflows::Output::all_ok), "{seen:?}");
+}
+
+/// A machine that is dead costs its time limit once, however many ask for it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_try_hears_that_it_failed() {
+    if !sshd::possible() {
+        return;
+    }
+    let sshd = Sshd::new();
+    // Takes one caller at a time, says nothing, and counts.
+    let silent = TcpListener::bind(("127.0.0.1", sshd.port)).unwrap();
+    let callers = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let kept = Arc::clone(&callers);
+    std::thread::spawn(move || silent.incoming().flatten().for_each(|caller| kept.lock().unwrap().push(caller)));
+    let here = Here { connect_timeout_s: 1, ..here(&sshd, None) };
+    let fleet = Fleet::new(&sshd.pair(&["127.0.0.1"]), &here).unwrap();
+    let script = sh(":");
+    let both = futures_util::future::join(fleet.observe(A, &script, LIMIT), fleet.observe(A, &script, LIMIT)).await;
+    for seen in [both.0, both.1] {
+        assert!(matches!(&seen, Err(Failure::NeverStarted { detail, .. }) if detail.contains("banner")), "{seen:?}");
+    }
+    assert_eq!(callers.lock().unwrap().len(), 1);
+    // Asked again later, it is tried again.
+    let _ = fleet.observe(A, &script, LIMIT).await;
+    assert_eq!(callers.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use crate::report::{self, Commands};
 /// Options of `hamn plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// Workflow: failover, switchover
+    /// Workflow; `hamn workflow list` names those of the pair
     pub workflow: String,
     /// Fixed name of the machine that is to be in service [default: the one that this runs on]
     #[arg(long, value_name = "NODE")]

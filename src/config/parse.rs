@@ -144,10 +144,14 @@ fn fits(source: &Source<'_>, root: &Section<'_, '_>, database: &Database, nodes:
     };
     if nodes.iter().any(|n| n.platform != platform) {
         let (is, wants) = match flavour {
-            Flavour::Postgres => {
-                ("PostgreSQL is known on Linux only", "platform = \"linux\" (the default) in [nodes.a] and [nodes.b]")
-            }
-            Flavour::Db2 => ("DB2 is known on AIX only", "platform = \"aix\" in [nodes.a] and [nodes.b]"),
+            Flavour::Postgres => (
+                "PostgreSQL is known on Linux only",
+                "platform = \"linux\" (the default) in [nodes.a] and [nodes.b]; a pair on AIX has DB2",
+            ),
+            Flavour::Db2 => (
+                "DB2 is known on AIX only",
+                "platform = \"aix\" in [nodes.a] and [nodes.b]; a pair on Linux has PostgreSQL",
+            ),
         };
         source.wrong(
             &root.key_span("database"),

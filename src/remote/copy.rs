@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use journal_schema::RunId;
 
-use super::{Failure, fleet::Site};
+use super::{Failure, site::Site};
 
 /// One machine that takes copies. This room does not know the journal's: whoever knows both makes a sink of it.
 #[derive(Debug)]

@@ -15,15 +15,12 @@ use workflows::{
 use super::{
     Answer, Failure, Job, Remote,
     copy::Copies,
-    exchange::{Broken, Raw, said},
+    exchange::Broken,
     job::{Desk, MOST, Reply, reply},
-    local,
     master::{Den, Target},
+    site::{CALL, Line, Site, Told, nonce},
     ssh::Ssh,
 };
-
-/// Time for a call that waits for nothing, connecting included.
-const CALL: Duration = Duration::from_secs(20);
 
 /// Time for the progress display's look.
 const PEEK: Duration = Duration::from_secs(5);
@@ -62,23 +59,6 @@ pub struct Fleet {
     controller: Site,
     witnesses: Vec<Arc<Site>>,
     node_dir: String,
-}
-
-/// One place.
-#[derive(Debug)]
-pub(super) struct Site {
-    /// Name in errors.
-    pub(super) name: String,
-    /// Name in the journal.
-    at: String,
-    desk: Desk,
-    line: Line,
-}
-
-#[derive(Debug)]
-enum Line {
-    Local,
-    Ssh(Box<Ssh>),
 }
 
 impl Fleet {
@@ -142,99 +122,6 @@ impl Fleet {
             Place::Node(NodeId::B) => &self.nodes[1],
             Place::Controller => &self.controller,
             Place::Witness(index) => &self.witnesses[usize::from(index)],
-        }
-    }
-}
-
-impl Site {
-    async fn call(&self, text: &str, nonce: &str, limit: Duration) -> Result<Raw, Broken> {
-        match &self.line {
-            Line::Local => local::call(text, nonce, limit).await,
-            Line::Ssh(ssh) => ssh.call(text, nonce, limit).await,
-        }
-    }
-
-    fn connected(&self) -> bool {
-        match &self.line {
-            Line::Local => true,
-            Line::Ssh(ssh) => ssh.connected(),
-        }
-    }
-
-    fn failure(&self, broken: Broken, limit: Duration) -> Failure {
-        let place = self.name.clone();
-        match broken {
-            Broken::NeverStarted(detail) => Failure::NeverStarted { place, detail },
-            Broken::Unknown(detail) => Failure::Unknown { place, detail },
-            Broken::OutOfTime => {
-                Failure::Unknown { place, detail: format!("no answer within {} s", limit.as_secs_f32()) }
-            }
-        }
-    }
-
-    /// Sends a call of the job protocol.
-    async fn ask(&self, token: Option<&Token>, nonce: &str, text: &str, limit: Duration) -> Result<Reply, Told> {
-        let raw = self.call(text, nonce, limit).await.map_err(|broken| match broken {
-            Broken::OutOfTime => Told::OutOfTime,
-            other => Told::Failed(self.failure(other, limit)),
-        })?;
-        match reply(token, nonce, &raw.stdout) {
-            Some(Reply::Wrong(found)) => Err(Told::Failed(self.wrong(&found))),
-            Some(Reply::Trouble(why)) => {
-                let said = said(&raw.stderr);
-                let detail = if said.is_empty() { why } else { format!("{why}: {said}") };
-                Err(Told::Failed(Failure::NeverStarted { place: self.name.clone(), detail }))
-            }
-            Some(Reply::Job(Answer::Finished(mut output), true)) => {
-                output.sent_ms = raw.sent_ms;
-                output.took_ms = raw.took.as_millis() as u64;
-                Ok(Reply::Job(Answer::Finished(output), true))
-            }
-            Some(other) => Ok(other),
-            None => Err(Told::Failed(Failure::Unknown {
-                place: self.name.clone(),
-                detail: format!("the answer makes no sense: {}", said(&raw.stdout)),
-            })),
-        }
-    }
-
-    async fn job(&self, token: &Token, nonce: &str, text: &str, limit: Duration) -> Result<Answer, Told> {
-        match self.ask(Some(token), nonce, text, limit).await? {
-            Reply::Job(answer, _) => Ok(answer),
-            other => unreachable!("a job's call is not answered by {other:?}"),
-        }
-    }
-
-    /// Adds bytes to a file there, durably.
-    pub(super) async fn append(&self, path: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let nonce = nonce();
-        let text = self
-            .desk
-            .append(path, bytes, &nonce)
-            .map_err(|e| Failure::NeverStarted { place: self.name.clone(), detail: format!("{path:?}: {e}") })?;
-        match self.ask(None, &nonce, &text, CALL).await {
-            Ok(_) => Ok(()),
-            Err(told) => Err(told.failure(self, CALL)),
-        }
-    }
-
-    fn wrong(&self, found: &str) -> Failure {
-        let detail = format!("its machine-id is {found}, pinned is {}", self.desk.pinned());
-        Failure::WrongMachine { place: self.name.clone(), detail }
-    }
-}
-
-/// Why a call of the job protocol has no reply.
-enum Told {
-    Failed(Failure),
-    OutOfTime,
-}
-
-impl Told {
-    fn failure(self, site: &Site, limit: Duration) -> Failure {
-        match self {
-            Self::Failed(failure) => failure,
-            Self::OutOfTime => site.failure(Broken::OutOfTime, limit),
         }
     }
 }
@@ -319,10 +206,4 @@ impl Remote for Fleet {
     fn at(&self, place: Place) -> String {
         self.site(place).at.clone()
     }
-}
-
-/// Known to nobody before; a program cannot print it by accident.
-fn nonce() -> String {
-    let bytes = getrandom::u64().expect("the system has random numbers");
-    format!("{bytes:016x}")
 }

@@ -124,12 +124,13 @@ pub(super) struct Master {
 }
 
 impl Master {
-    /// Connects to one address. The error says what ssh said.
+    /// Connects to one address. `alive`: seconds between two signs of life, and how many may be missing. The error says what ssh said.
     pub(super) async fn connect(
         den: &Arc<Den>,
         target: &Target,
         address: usize,
         limit: Duration,
+        alive: (u32, u32),
     ) -> Result<Self, String> {
         let base = den.fresh();
         let [keys, config, log, socket] = ["k", "c", "l", "s"].map(|e| base.with_extension(e));
@@ -137,7 +138,7 @@ impl Master {
         let mut leftovers =
             Leftovers { files: [keys.clone(), config.clone(), log.clone()], socket: Some(socket.clone()) };
         private_file(&keys, &known_hosts(&target.host_keys)?)?;
-        private_file(&config, &settings(target, &target.addresses[address], &keys)?)?;
+        private_file(&config, &settings(target, &target.addresses[address], &keys, alive)?)?;
         let mut command = tokio::process::Command::new("ssh");
         command.arg("-F").arg(&config).arg("-E").arg(&log).arg("-S").arg(&socket);
         command.args(["-M", "-f", "-N", "-o", &format!("ControlPersist={IDLE_S}s"), "hamn"]);
@@ -153,8 +154,8 @@ impl Master {
             Ok(Ok(status)) if said.is_empty() => Err(format!("ssh ended with {status}")),
             Ok(Ok(_)) => Err(said),
             Ok(Err(e)) => Err(format!("ssh cannot be started: {e}")),
-            Err(_) if said.is_empty() => Err(format!("no connection within {} s", limit.as_secs_f32())),
-            Err(_) => Err(format!("no connection within {} s: {said}", limit.as_secs_f32())),
+            Err(_) if said.is_empty() => Err(format!("no connection within {:.0} s", limit.as_secs_f32())),
+            Err(_) => Err(format!("no connection within {:.0} s: {said}", limit.as_secs_f32())),
         }
     }
 
@@ -209,14 +210,15 @@ fn known_hosts(keys: &[String]) -> Result<String, String> {
     if text.is_empty() { Err("no host key is pinned".to_owned()) } else { Ok(text) }
 }
 
-fn settings(target: &Target, address: &str, keys: &Path) -> Result<String, String> {
+fn settings(target: &Target, address: &str, keys: &Path, (every, missing): (u32, u32)) -> Result<String, String> {
     for (what, value) in [("address", address), ("user", &target.user)] {
         if value.is_empty() || value.starts_with('-') || !is_plain(value) {
             return Err(format!("{what} {value:?} is none"));
         }
     }
     let mut text = format!(
-        "HostName {}\nPort {}\nUser {}\nUserKnownHostsFile {}\nConnectTimeout {}\n",
+        "HostName {}\nPort {}\nUser {}\nUserKnownHostsFile {}\nConnectTimeout {}\n\
+         ServerAliveInterval {every}\nServerAliveCountMax {missing}\n",
         address.replace('%', "%%"),
         target.port,
         target.user,
@@ -230,7 +232,6 @@ fn settings(target: &Target, address: &str, keys: &Path) -> Result<String, Strin
     Ok(text)
 }
 
-/// Silence of a peer ends a connection after 2 s × 3.
 const FIXED: &str = "HostKeyAlias hamn
 GlobalKnownHostsFile /dev/null
 StrictHostKeyChecking yes
@@ -243,8 +244,6 @@ KbdInteractiveAuthentication no
 PreferredAuthentications publickey
 IdentityAgent none
 ConnectionAttempts 1
-ServerAliveInterval 2
-ServerAliveCountMax 3
 ForwardAgent no
 ForwardX11 no
 ClearAllForwardings yes
@@ -274,6 +273,8 @@ fn is_plain(word: &str) -> bool {
 mod tests {
     use super::*;
 
+    const ALIVE: (u32, u32) = (2, 3);
+
     fn target() -> Target {
         Target {
             addresses: vec!["10.0.0.1".into()],
@@ -288,14 +289,14 @@ mod tests {
     #[test]
     fn no_value_can_add_a_line_of_settings() {
         let keys = Path::new("/x/0.k");
-        let good = settings(&target(), "fe80::1%eth0", keys).unwrap();
+        let good = settings(&target(), "fe80::1%eth0", keys, ALIVE).unwrap();
         assert!(good.starts_with("HostName fe80::1%%eth0\nPort 22\nUser root\nUserKnownHostsFile \"/x/0.k\"\n"));
         for bad in ["", "-oProxyCommand=x", "a\nProxyCommand x", "a b", "a\"", "$(x)"] {
-            assert!(settings(&target(), bad, keys).is_err(), "{bad:?}");
-            assert!(settings(&Target { user: bad.into(), ..target() }, "a", keys).is_err(), "{bad:?}");
+            assert!(settings(&target(), bad, keys, ALIVE).is_err(), "{bad:?}");
+            assert!(settings(&Target { user: bad.into(), ..target() }, "a", keys, ALIVE).is_err(), "{bad:?}");
         }
         let strange = Target { identity_file: Some("/a\nProxyCommand x".into()), ..target() };
-        assert!(settings(&strange, "a", keys).is_err());
+        assert!(settings(&strange, "a", keys, ALIVE).is_err());
         assert_eq!(known_hosts(&target().host_keys).unwrap(), "hamn ssh-ed25519 AAAA\n");
         assert!(known_hosts(&[]).is_err());
         assert!(known_hosts(&["@cert-authority".into()]).is_err());

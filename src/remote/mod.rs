@@ -16,6 +16,7 @@ mod job;
 mod local;
 mod master;
 pub mod simulated;
+mod site;
 mod ssh;
 
 pub use copy::Copies;

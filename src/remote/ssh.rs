@@ -28,6 +28,15 @@ const AT_ONCE: usize = 6;
 /// What an address is given before the next is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(500);
 
+/// What a login may take once sshd has answered. It asks a name service for us (`UseDNS`, PAM), and that one may just have died with
+/// the management node: five seconds a try, two tries, two servers.
+const LOGIN: Duration = Duration::from_secs(30);
+
+/// Seconds between two signs of life, and how many may be missing: a silent peer is given up after six.
+const ALIVE: (u32, u32) = (2, 3);
+/// The same for a machine whose logins take longer than that.
+const ALIVE_SLOW: (u32, u32) = (5, 5);
+
 /// Longest wait for a session over a connection that is open: behind a pulled cable nothing says no.
 const OPEN_LIMIT: Duration = Duration::from_secs(9);
 
@@ -47,6 +56,8 @@ struct Line {
     master: Option<Arc<Master>>,
     /// Address to try first.
     next: usize,
+    /// When the last try to connect failed, and why.
+    failed: Option<(Instant, String)>,
 }
 
 impl Ssh {
@@ -78,28 +89,57 @@ impl Ssh {
     /// The kept connection, or a new one. The flag says which.
     async fn master(&self, until: Instant) -> Result<(Arc<Master>, bool), Broken> {
         let left = || until.saturating_duration_since(Instant::now());
-        // Whoever comes while somebody connects waits here and finds the connection.
+        let asked = Instant::now();
+        // Whoever comes while somebody connects waits here and finds the connection, or that there is none: a dead machine is waited
+        // for once, and not by the copies of the journal and then by the look at it.
         let Ok(_connecting) = time::timeout(left(), self.connecting.lock()).await else {
             return Err(Broken::NeverStarted("no connection within the time limit".into()));
         };
         let first = match &*self.line() {
             Line { master: Some(master), .. } => return Ok((Arc::clone(master), true)),
+            Line { failed: Some((at, why)), .. } if *at > asked => return Err(Broken::NeverStarted(why.clone())),
             Line { next, .. } => *next,
         };
-        let (address, master) = self.race(first, left()).await?;
-        let master = Arc::new(master);
-        *self.line() = Line { master: Some(Arc::clone(&master)), next: address };
-        Ok((master, false))
+        match self.race(first, left()).await {
+            Ok((address, master)) => {
+                let master = Arc::new(master);
+                *self.line() = Line { master: Some(Arc::clone(&master)), next: address, failed: None };
+                Ok((master, false))
+            }
+            Err(why) => {
+                // Who has no more time says nothing of the machine.
+                if !left().is_zero() {
+                    self.line().failed = Some((Instant::now(), why.clone()));
+                }
+                Err(Broken::NeverStarted(why))
+            }
+        }
+    }
+
+    /// One address. Where sshd answers and only the login does not end, once more with more patience: ssh takes a login that is as long
+    /// as a silence of a peer for one.
+    async fn connect(&self, address: usize, limit: Duration) -> Result<Master, String> {
+        let began = Instant::now();
+        match Master::connect(&self.den, &self.target, address, limit, ALIVE).await {
+            Err(why) if is_slow(&why) => {
+                let left = limit.saturating_sub(began.elapsed());
+                let patient = Master::connect(&self.den, &self.target, address, left, ALIVE_SLOW).await;
+                patient.map_err(|why| {
+                    format!("sshd answers, but lets nobody in: {why} (it hangs, or asks a name service that is gone: UseDNS no)")
+                })
+            }
+            other => other,
+        }
     }
 
     /// The addresses side by side, each with a head start over the next; the first that lets us in is taken. A dead machine then costs
     /// the time of one address and not of all of them, and the host key is pinned for each.
-    async fn race(&self, first: usize, limit: Duration) -> Result<(usize, Master), Broken> {
+    async fn race(&self, first: usize, limit: Duration) -> Result<(usize, Master), String> {
         let count = self.target.addresses.len();
-        let limit = limit.min(Duration::from_secs(u64::from(self.target.connect_timeout_s.max(1)) + 5));
+        let limit = limit.min(Duration::from_secs(self.target.connect_timeout_s.max(1).into()) + LOGIN);
         let connect = |n: usize| async move {
             let address = (first + n) % count;
-            (n, address, Master::connect(&self.den, &self.target, address, limit).await)
+            (n, address, self.connect(address, limit).await)
         };
         let (mut running, mut begun, mut tried) = (FuturesUnordered::new(), 0, BTreeMap::new());
         loop {
@@ -116,12 +156,15 @@ impl Ssh {
             match ended {
                 (_, address, Ok(master)) => return Ok((address, master)),
                 (n, address, Err(why)) => {
-                    tried.insert(n, format!("{} port {}: {why}", self.target.addresses[address], self.target.port));
+                    let at = format!("{} port {}: ", self.target.addresses[address], self.target.port);
+                    // ssh says the same once more.
+                    let why = why.strip_prefix(&format!("ssh: connect to host {at}")).unwrap_or(&why);
+                    tried.insert(n, format!("{at}{why}"));
                 }
             }
         }
         let tried = tried.into_values().collect::<Vec<_>>().join("; ");
-        Err(Broken::NeverStarted(if tried.is_empty() { "no address is configured".into() } else { tried }))
+        Err(if tried.is_empty() { "no address is configured".into() } else { tried })
     }
 
     /// Forgets a connection that failed; the next one begins with the next address.
@@ -183,6 +226,11 @@ impl Ssh {
             }
         }
     }
+}
+
+/// Whether ssh had come further than to sshd's first words when it lost its patience.
+fn is_slow(why: &str) -> bool {
+    why.starts_with("Connection to ") && why.contains(" timed out") && !why.contains("banner")
 }
 
 /// An error with its causes.

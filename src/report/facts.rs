@@ -149,7 +149,7 @@ pub fn fact(fact: &Fact) -> String {
         },
         Fact::Claimed { node, claim } if claim.is_empty() => format!("{node}: claimed by nobody"),
         Fact::Claimed { node, claim } => format!("{node}: claimed: {claim}"),
-        Fact::Note { node, key, value } if key == workflows::steps::assess::CHECKPOINT => {
+        Fact::Note { node, key, value } if key == workflows::notes::CHECKPOINT => {
             let when = value.parse().map(|ms| timestamp(UnixMillis(ms)));
             format!("{node}: {key} {}", when.unwrap_or_else(|_| value.clone()))
         }

@@ -25,13 +25,15 @@ pub enum Commands {
 
 /// The text. `live`: the evidence is that of a look at the machines, so conditions are known to hold or not.
 pub fn plan(plan: &Plan, commands: Commands, live: bool, colour: bool) -> String {
+    // A drill ends where it began.
+    let aim = if plan.workflow == "drill" {
+        format!("{} is tried, {} in service before and after", plan.target, plan.other)
+    } else {
+        format!("{} in service, {} not", plan.target, plan.other)
+    };
     let mut text = format!(
         "{}\n{}.\nplan {}, table {}\n",
-        paint(
-            colour,
-            BOLD,
-            &format!("{} of {}: {} in service, {} not", plan.workflow, plan.cluster, plan.target, plan.other)
-        ),
+        paint(colour, BOLD, &format!("{} of {}: {aim}", plan.workflow, plan.cluster)),
         plan.about,
         plan.id().short(),
         &plan.table[..12]

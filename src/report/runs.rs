@@ -46,7 +46,7 @@ pub fn runs(states: &[RunState], live: Option<journal_schema::RunId>, now: UnixM
 /// Open items of a run in the order in which a person should read them: being unprotected comes first.
 pub fn open_items(state: &RunState) -> Vec<&OpenItem> {
     let mut items: Vec<_> = state.items.values().collect();
-    items.sort_by_key(|item| item.id != workflows::steps::UNPROTECTED);
+    items.sort_by_key(|item| item.id != workflows::table::UNPROTECTED);
     items
 }
 

@@ -35,9 +35,9 @@ pub(crate) fn journal_boundaries(case: &Case, nth: usize) {
             histories += 1;
         }
     }
-    let every = if nth == 1 { String::new() } else { format!("{nth}th ") };
+    let every = if nth == 1 { "each".into() } else { format!("every {nth}th") };
     println!(
-        "{} (workflow {}): hamn dies before and after every {every}of {} records, or its disk is full: {histories} histories, all done",
+        "{} (workflow {}): hamn dies before and after {every} of {} records, or its disk is full: {histories} histories, all done",
         case.name, case.workflow.name, reference.commits
     );
 }

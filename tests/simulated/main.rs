@@ -25,4 +25,5 @@ mod tally;
 mod tripped;
 mod trouble;
 mod typed;
+mod unseen;
 mod word;

@@ -59,13 +59,7 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let stopped = self.histories() - self.done - self.back;
-        write!(
-            f,
-            "{} histories: {} done, {} rolled back, {stopped} stopped, none broke an invariant",
-            self.histories(),
-            self.done,
-            self.back
-        )?;
+        write!(f, "{} histories: {} done, {} rolled back, {stopped} stopped", self.histories(), self.done, self.back)?;
         for (step, (n, why)) in &self.stopped {
             let why: String = why.chars().take(220).collect();
             write!(f, "\n    {n:>5} stopped at {step}, taken up three times; the first said: {why}")?;

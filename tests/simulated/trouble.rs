@@ -23,17 +23,17 @@ use crate::{
 };
 
 /// A run that stopped: what it said, and the world as it was before.
-struct Stopped {
-    stage: Stage,
-    case: Case,
+pub(crate) struct Stopped {
+    pub(crate) stage: Stage,
+    pub(crate) case: Case,
     before: EndState,
-    says: String,
-    commands: Vec<String>,
+    pub(crate) says: String,
+    pub(crate) commands: Vec<String>,
 }
 
 impl Stopped {
     #[track_caller]
-    fn of(mut case: Case, prepare: impl Fn(&mut World)) -> Self {
+    pub(crate) fn of(mut case: Case, prepare: impl Fn(&mut World)) -> Self {
         prepare(&mut case.world);
         case.world.advance(1_000);
         let before = case.world.end_state();
@@ -51,7 +51,7 @@ impl Stopped {
 
     /// What failed, in these words among others.
     #[track_caller]
-    fn says(self, words: &[&str]) -> Self {
+    pub(crate) fn says(self, words: &[&str]) -> Self {
         for word in words {
             assert!(self.says.contains(word), "it does not say {word:?}: {}", self.says);
         }
@@ -60,7 +60,7 @@ impl Stopped {
 
     /// Nothing is changed on the machines, and nothing was sent to change anything.
     #[track_caller]
-    fn unchanged(self) -> Self {
+    pub(crate) fn unchanged(self) -> Self {
         assert_eq!(self.stage.scene.lock().unwrap().world.end_state(), self.before, "{}", self.says);
         let intents = self.stage.records().iter().filter(|r| matches!(r.payload, Payload::Intent { .. })).count();
         assert_eq!(intents, 0, "{}", self.says);
@@ -69,26 +69,26 @@ impl Stopped {
 
     /// A rollback ends it, and everything is as before.
     #[track_caller]
-    fn undone(&self) {
+    pub(crate) fn undone(&self) {
         assert_eq!(self.stage.program(Do::Rollback), Some(Ending::RolledBack), "{}", self.says);
         assert_eq!(self.stage.scene.lock().unwrap().world.end_state(), self.before, "{}", self.says);
     }
 
     /// The command that the error names, of those that begin or end so.
     #[track_caller]
-    fn command(&self, part: &str) -> String {
+    pub(crate) fn command(&self, part: &str) -> String {
         let found = self.commands.iter().find(|c| c.contains(part));
         found.unwrap_or_else(|| panic!("no command with {part:?} among {:#?}", self.commands)).clone()
     }
 
     /// The world in which the run stopped.
-    fn world(&self) -> World {
+    pub(crate) fn world(&self) -> World {
         self.stage.scene.lock().unwrap().world.clone()
     }
 
     /// Somebody does something about it, and takes the run up again: it reaches its end.
     #[track_caller]
-    fn resumed(&self, repair: impl Fn(&mut World)) {
+    pub(crate) fn resumed(&self, repair: impl Fn(&mut World)) {
         repair(&mut self.stage.scene.lock().unwrap().world);
         let end = self.stage.program(Do::Resume);
         assert_eq!(end, Some(Ending::Done), "{}\n{}", self.says, story(&self.stage.records()));
@@ -97,7 +97,7 @@ impl Stopped {
 
     /// Somebody ends the run, does something about it, and asks for a new one, which reaches its end.
     #[track_caller]
-    fn anew(&self, repair: impl Fn(&mut World)) -> Stage {
+    pub(crate) fn anew(&self, repair: impl Fn(&mut World)) -> Stage {
         self.undone();
         let mut case = Case { world: self.world(), ..self.case.clone() };
         repair(&mut case.world);
@@ -109,7 +109,7 @@ impl Stopped {
     }
 
     #[track_caller]
-    fn served(&self, stage: &Stage) {
+    pub(crate) fn served(&self, stage: &Stage) {
         assert!((self.case.holds)(&stage.scene.lock().unwrap().world), "{}", self.says);
         let violations = stage.violations.lock().unwrap();
         assert!(violations.is_empty(), "{}: {violations:?}", self.says);
@@ -118,11 +118,11 @@ impl Stopped {
 
 /// A failover of the procedure's pair in which something is wrong from the beginning.
 #[track_caller]
-fn failover(prepare: impl Fn(&mut World)) -> Stopped {
+pub(crate) fn failover(prepare: impl Fn(&mut World)) -> Stopped {
     Stopped::of(case_of("trouble", "failover", example::procedure(), |_| {}), prepare)
 }
 
-fn knobs(world: &mut World, side: Side) -> &mut lab::db2::Knobs {
+pub(crate) fn knobs(world: &mut World, side: Side) -> &mut lab::db2::Knobs {
     world.db2_mut().expect("a pair").knobs(side)
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn at_boot(world: &mut World, state: &str) {
     odm.interfaces.iter_mut().filter(|i| i.name == "en1").for_each(|i| state.clone_into(&mut i.state));
 }
 
-fn promotions(world: &World) -> u32 {
+pub(crate) fn promotions(world: &World) -> u32 {
     world.effect_count("promote b")
 }
 

@@ -2,16 +2,7 @@
 
 use journal_schema::Kind;
 
-use crate::table::{Guard, Row, StateName, Workflow};
-
-/// The kind as a word.
-pub fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Reversible => "reversible",
-        Kind::Pivot => "pivot",
-        Kind::Forward => "forward",
-    }
-}
+use crate::table::{Guard, Row, StateName, Workflow, kind};
 
 fn condition(row: &Row<StateName>) -> Option<&'static str> {
     (row.guard.name != Guard::ALWAYS.name).then_some(row.guard.name)

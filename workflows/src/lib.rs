@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no tokio. The engine of the program alone orders journal writes and effects.
 
+pub mod by_hand;
 pub mod db2;
 pub mod deployment;
 pub mod diagram;
@@ -12,6 +13,7 @@ pub mod host;
 pub mod known;
 mod listing;
 pub mod model;
+pub mod notes;
 pub mod plan;
 pub mod quote;
 pub mod registry;

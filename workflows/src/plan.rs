@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     script::Script,
     step::Step,
+    steps::epoch,
     summary::{Helper, helpers},
     table::{Context, Workflow},
 };
@@ -111,20 +112,27 @@ pub struct UndoPlan {
 impl Plan {
     /// The plan of `workflow` on what `context` knows.
     pub fn new(workflow: &Workflow, context: &Context<'_>) -> Self {
+        let mut known = context.known.clone();
         let transitions = workflow.rows.iter().map(|row| {
-            let mut steps: Vec<StepPlan> =
-                (row.steps)(context).iter().map(|step| StepPlan::new(step, context)).collect();
+            let context = &Context { known: &known, ..*context };
+            let planned = (row.steps)(context);
+            let mut steps: Vec<StepPlan> = planned.iter().map(|step| StepPlan::new(step, context)).collect();
             steps.sort_by_key(|s| s.stage);
+            let taken = (row.guard.holds)(context);
+            for fact in epoch::foresee(context, &planned) {
+                known.learn(&fact);
+            }
             PlannedTransition {
                 from: row.from.as_str().into(),
                 name: row.name.into(),
                 to: row.to.as_str().into(),
                 kind: row.kind,
                 guard: row.guard.name.into(),
-                taken: (row.guard.holds)(context),
+                taken,
                 steps,
             }
         });
+        let transitions = transitions.collect();
         Self {
             workflow: workflow.name.into(),
             about: workflow.about.into(),
@@ -139,7 +147,7 @@ impl Plan {
                 .collect(),
             initial: workflow.initial.as_str().into(),
             goal: workflow.goal.as_str().into(),
-            transitions: transitions.collect(),
+            transitions,
         }
     }
 

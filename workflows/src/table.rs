@@ -60,6 +60,11 @@ impl Context<'_> {
     pub fn other(&self) -> &crate::model::Node {
         self.pair.node(self.request.target.other())
     }
+
+    /// How this run signs what it leaves on a machine: its claims, the files that it writes.
+    pub fn signature(&self) -> String {
+        format!("run {} by {} on {}", self.run, self.request.operator, self.request.host)
+    }
 }
 
 /// A condition on the evidence, under which a transition is taken.
@@ -212,6 +217,18 @@ impl StateName {
     }
 }
 
+/// A kind of transition as a word.
+pub fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Reversible => "reversible",
+        Kind::Pivot => "pivot",
+        Kind::Forward => "forward",
+    }
+}
+
+/// Id of the open item that the service runs without a standby.
+pub const UNPROTECTED: &str = "unprotected";
+
 /// What was open about who bears the service's place, before another machine was given it: ids of open items.
 pub const PLACE: &[&str] = &[
     "address",
@@ -222,11 +239,11 @@ pub const PLACE: &[&str] = &[
     "serve.boot-guard",
     "service-nodes",
     "switch.guard-boot",
-    crate::steps::UNPROTECTED,
+    UNPROTECTED,
 ];
 
 /// What was open about a pair that was none, before it was made one again.
-pub const PAIR: &[&str] = &["dissolved", "fenced", crate::steps::UNPROTECTED];
+pub const PAIR: &[&str] = &["dissolved", "fenced", UNPROTECTED];
 
 impl Workflow {
     /// Erases the enum of a constant table.
@@ -302,7 +319,7 @@ impl Workflow {
     pub fn digest(&self) -> Digest {
         let mut text = format!("{}\n{}\n{}\n", self.name, self.initial.0, self.goal.0);
         for r in &self.rows {
-            text += &[r.from.0, r.name, r.to.0, crate::diagram::kind(r.kind), r.guard.name].join("\t");
+            text += &[r.from.0, r.name, r.to.0, kind(r.kind), r.guard.name].join("\t");
             text += "\n";
         }
         Digest::of(text.as_bytes())

@@ -10,12 +10,12 @@ use journal_schema::{Fact, Tri, Verdict};
 use shells::shells;
 use workflows::{
     ActionResult, example, host,
-    model::{NodeId, Pair},
+    model::{Fence, NodeId, Pair},
     step::Place,
     steps::{
-        aix, read,
+        aix, fence, read,
         read_aix::{self, Src},
-        service_nodes, xcat,
+        schedules, service_nodes, xcat,
     },
     vocabulary::{self, db2},
     vocabulary_aix,
@@ -178,6 +178,38 @@ fn t14_what_cannot_be_asked_is_unknown() {
     assert_eq!(wire.evidence, [expected]);
 }
 
+/// Without a device it is a person's word, and nothing that can be heard contradicts it; what could not be asked is no silence.
+#[test]
+fn t02_a_word_counts_on_aix_only_when_nothing_contradicts() {
+    let mut desk = desk();
+    desk.pair.nodes[0].fence = Fence::Attestation;
+    let silent = |desk: &Desk| fence::attested(&desk.context()).remove(0);
+    let quiet = common::Machine::default().says("arp-probe", ok("silence\n"));
+    is(&looked(&silent(&desk), &quiet), Verdict::Failed, "nobody attested");
+    desk.learn(&[Fact::Attested { node: "mn-a".into(), by: "olga".into(), text: "both cords pulled".into() }]);
+    let silent = silent(&desk);
+    assert_eq!(silent.place, Place::Node(NodeId::B));
+    is(&looked(&silent, &quiet), Verdict::Succeeded, "answers nowhere");
+    let hears = |r: ActionResult| looked(&silent, &common::Machine::default().says("arp-probe", r));
+    is(&hears(ran(1, "answered 0:11:25:a5:1b:c2\n", "")), Verdict::Failed, "0:11:25:a5:1b:c2 answers ARP");
+    is(&hears(ran(2, "deaf\n", "")), Verdict::Unknown, "could not be asked");
+    is(&hears(ran(124, "", "")), Verdict::Unknown, "could not be asked");
+}
+
+/// cron of AIX does not look at its files: what was commented out fires on until the crontab is handed in again.
+#[test]
+fn t22_a_crontab_of_aix_is_handed_in_again() {
+    let mut desk = common::db2_desk();
+    let holder = "/var/spool/cron/crontabs/root".to_owned();
+    let line = "0 5 * * * db2 restore db XCATDB".to_owned();
+    desk.learn(&[Fact::ScheduledJob { node: "mn-b".into(), holder, line, armed: Tri::Yes }]);
+    let disarm = schedules::disarm(&desk.context(), false).remove(0);
+    let back = disarm.undo.unwrap().script.listing();
+    for text in [disarm.script.listing(), back, schedules::rearm(&desk.context(), NodeId::B).script.listing()] {
+        assert!(text.trim_end().ends_with("| crontab'"), "{text}");
+    }
+}
+
 /// The scripts in each shell that is installed, with the machine's programs replaced by ones that say what they are told.
 fn shell(command: &workflows::Command, programs: &[(&str, &str)]) -> (i32, String) {
     let dir = tempfile::tempdir().unwrap();
@@ -313,6 +345,31 @@ fn t05_no_open_item_puts_the_address_on_the_wire_twice() {
     assert!(taken.starts_with("ping ") && taken.contains("on mn-b, while it is the one in service"), "{taken}");
 }
 
+/// A subsystem with several lines, in another dress and language: what runs is never said to be stopped.
+#[test]
+fn t74_src_in_other_words() {
+    let heading = "Subsystem         Group            PID          Status\n";
+    let status = |rows: &[&str], end: &str| read_aix::src(&ok(&format!("{heading}{}{end}", rows.join(end))), "xcatd");
+    let row = |pid: &str, word: &str| format!(" xcatd            xcat             {pid:<12} {word}");
+    let [one, other] = [row("3211402", "active"), row("", "inoperative")];
+    for end in ["\n", "\r\n", "   \n"] {
+        assert_eq!(status(&[&one], end), Src::Active, "{end:?}");
+        assert_eq!(status(&[&other], end), Src::Inoperative, "{end:?}");
+        assert_eq!(status(&[&other, &one], end), Src::Active, "one of two runs");
+        assert_eq!(status(&[&one, &other], end), Src::Active);
+        assert_eq!(status(&[&other, &row("4711", "stopping")], end), Src::Unknown);
+        for word in ["aktiv", "inaktiv", "アクティブ", "inactive", ""] {
+            assert_eq!(status(&[&row("3211402", word)], end), Src::Unknown, "{word}");
+        }
+    }
+    // Another subsystem whose name begins so, and an answer that is cut.
+    assert_eq!(
+        read_aix::src(&ok(&format!("{heading} xcatd2           xcat             77     active\n")), "xcatd"),
+        Src::Unknown
+    );
+    assert_eq!(read_aix::src(&ok(&format!("{heading}{one}")), "xcatd"), Src::Unknown);
+}
+
 /// A call of DB2's processor in each shell: statements from one shell, the options of the owner's profile gone, the rest left out after a
 /// failure, and TERMINATE at the end.
 #[test]
@@ -342,6 +399,13 @@ fn t47_statements_run_from_one_shell_under_the_profile() {
     let role = |permitted: &[&str]| shell(&db2::role_is(db2, permitted), &[("db2", config)]);
     assert_eq!(role(&["STANDARD", "STANDBY"]), (0, "STANDBY\n".into()));
     assert_eq!(role(&["STANDARD", "absent"]), (9, "STANDBY\n".into()));
+    // TERMINATE ends the back end of the shell that made it only: another parent would leave it behind, holding the instance.
+    let parents = "case $1 in terminate) [ \"$(cat \"$HOME/parent\")\" != $PPID ] || rm \"$HOME/parent\";; *) echo $PPID >\"$HOME/parent\"; \
+                   echo ' HADR database role = STANDBY';; esac";
+    for call in [db2::clp(db2, ["X", "Y"]), db2::applications(db2), db2::role_is(db2, &["STANDBY"])] {
+        assert_eq!(shell(&call, &[("db2", parents)]).0, 0);
+        assert!(!home.path().join("parent").exists(), "left behind: {:?}", call.argv);
+    }
     db2.home = "/nowhere".into();
     assert_eq!(shell(&db2::clp(db2, ["X"]), &[("db2", processor)]).0, 127);
 }

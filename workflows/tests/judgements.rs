@@ -7,8 +7,15 @@ use journal_schema::{Channel, DatabaseRole, Fact, Mode, Power, Tri, Verdict};
 use workflows::{ActionResult, Judgement, Output, Script, model::Flavour, registry};
 
 /// Looks whose answer is shown and decides nothing: silence is an answer to them.
-const SHOWN_ONLY: [&str; 6] =
-    ["observe.other", "observe.wire", "observe.address", "observe.fence", "observe.device", "fence.status"];
+const SHOWN_ONLY: [&str; 7] = [
+    "observe.other",
+    "observe.wire",
+    "observe.database",
+    "observe.address",
+    "observe.fence",
+    "observe.device",
+    "fence.status",
+];
 
 /// Ways in which an output can be no answer.
 fn nonsense(script: &Script) -> Vec<(&'static str, Output)> {

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Desk, Machine, is, learned, looked, ok, ran, standby, step};
-use journal_schema::Verdict;
+use journal_schema::{DatabaseRole, Fact, Tri, Verdict};
+use workflows::step::told;
 
 const HOST: &str = "uid 0\nlink lo\nlink ens3\nlink ens4\ncarrier ens3\ninet 10.77.0.12/24\nfree 900000 /etc/xcat\nname 10.77.0.10\n:end\n";
 const CONTROL: &str = "Database cluster state:               in archive recovery\nDatabase system identifier:           7411000000000000001\nLatest checkpoint location:           0/3000028\n";
@@ -51,6 +52,10 @@ fn t78_what_is_missing_is_found_before_the_fence_and_not_behind_it() {
     refused(&host("link ens3\n", ""), "mn-b has no interface ens3, it has ens4");
     refused(&host("carrier ens3\n", ""), "ens3 of mn-b has no carrier");
     refused(&host("inet 10.77.0.12/24", "inet 10.78.0.12/24"), "10.77.0.12 of mn-b is not on ens3");
+    // A name that leads elsewhere stops nothing but makedns, and is told.
+    let elsewhere =
+        looked(&step("failover", &Desk::new(), "preflight.target"), &host("name 10.77.0.10", "name 10.77.0.99"));
+    is(&elsewhere, Verdict::Succeeded, "! mn1 is 10.77.0.99 to mn-b, not 10.77.0.10: makedns will fail");
     // All at once: whoever repairs at night wants to know all of it.
     let both =
         looked(&step("failover", &Desk::new(), "preflight.target"), &host(":end", "missing arping\nmissing ip\n:end"));
@@ -165,4 +170,51 @@ fn t55_a_new_primary_waits_for_no_standby() {
     is(&shows("\n"), Verdict::Succeeded, "wait for no standby");
     is(&shows("mn1\n"), Verdict::Failed, "waits for mn1");
     is(&looked(&step, &standby()), Verdict::Unknown, "could not be read");
+}
+
+/// What stands in a standby's way is told with the command that takes it away.
+#[test]
+fn t78_a_refusal_names_the_command() {
+    let with = |fact: Fact| {
+        let mut desk = Desk::informed();
+        desk.learn(&[fact]);
+        desk
+    };
+    let role = |role| Fact::Database { node: "mn-a".into(), role, system_id: String::new(), timeline: 1 };
+    let primary = || standby().says("pg_is_in_recovery", ok("primary|7411000000000000001|2\n"));
+    let down = ran(2, "", "psql: error: connection to server on socket failed: No such file or directory\n");
+    let address = Fact::HoldsAddress { node: "mn-b".into(), address: "10.77.0.10".into(), holds: Tri::Yes };
+    let claim = ok("run 00000000000000aa by pavel on sn1\n");
+    for (desk, machine, command) in [
+        (with(address), standby(), "ip addr del 10.77.0.10/24 dev ens3"),
+        (with(role(DatabaseRole::Standby)), primary(), "hamn run failover --target mn-a"),
+        (with(role(DatabaseRole::Down)), primary(), "hamn plan failover --target mn-b --scripts"),
+        (Desk::informed(), standby().says("pg_is_in_recovery", down), "main start"),
+        (Desk::informed(), standby().says("claim/text", claim), "rm -r /var/lib/hamn/claim"),
+    ] {
+        let refused = looked(&step("failover", &desk, "assess.pair"), &machine);
+        is(&refused, Verdict::Failed, "");
+        assert!(told(&refused.why).1.iter().any(|(c, _)| c.contains(command)), "{:?} lacks {command:?}", refused.why);
+    }
+    let both = looked(&step("failover", &with(role(DatabaseRole::Primary)), "assess.pair"), &primary());
+    is(&both, Verdict::Failed, "for a person to say");
+}
+
+/// The bound is of one moment: a primary that is alive goes on taking commits that do not wait for the standby.
+#[test]
+fn t30_a_live_primary_loses_more_than_the_moment_shows() {
+    let weigh = |desk: &Desk| looked(&step("failover", desk, "assess.pair"), &standby());
+    is(&weigh(&Desk::informed()), Verdict::Succeeded, "nothing is lost so far, and what mn-a takes until it is off");
+    let mut waits = Desk::informed();
+    let note = |key: &str| Fact::Note { node: "mn-a".into(), key: key.into(), value: "1".into() };
+    waits.learn(&[note("streaming standbys"), note("synchronous standbys")]);
+    assert!(!weigh(&waits).why.contains("so far"), "{:?}", weigh(&waits).why);
+}
+
+/// A machine that lets one in and hangs at every command costs half a minute and not the time limits of all commands.
+#[test]
+fn t08_a_machine_that_hangs_is_not_looked_at_for_minutes() {
+    assert!(step("failover", &Desk::new(), "observe.other").timeout_s <= 30);
+    assert!(step("failover", &Desk::new(), "observe.target").timeout_s > 30, "that one is needed");
+    assert!(step("switchover", &Desk::new(), "observe.other").timeout_s > 30, "and so are both");
 }

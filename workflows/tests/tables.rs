@@ -161,7 +161,8 @@ fn nothing_waits_for_ever() {
         for desk in desks() {
             for (_, step) in planned(&desk, &workflow) {
                 let job = workflows::steps::seconds(&step.script) + workflows::steps::seconds(&step.probe);
-                assert!(step.timeout_s > job, "{}", step.id);
+                // A machine that may be half dead is not waited for to the end of all commands.
+                assert!(step.timeout_s > job || step.optional && step.unreachable.is_some(), "{}", step.id);
                 if let Some(undo) = &step.undo {
                     let job = workflows::steps::seconds(&undo.script) + workflows::steps::seconds(&undo.probe);
                     assert!(undo.timeout_s > job, "{}", step.id);

@@ -138,6 +138,8 @@ pub struct Knobs {
     pub logretain_gone: bool,
     /// SQL1116N in the wording of 11.x (captured both ways).
     pub backup_pending_new_text: bool,
+    /// TIME_SINCE_LAST_RECV goes back to 0 when the connection is lost, instead of rising on (unknown).
+    pub received_zero_when_lost: bool,
     /// HADR_LOG_GAP shown although the positions are equal (captured: it is a running average).
     pub log_gap: u64,
 }
@@ -184,6 +186,7 @@ impl Default for Knobs {
             rc_takeover_window: 9,
             logretain_gone: true,
             backup_pending_new_text: false,
+            received_zero_when_lost: false,
             log_gap: 0,
         }
     }

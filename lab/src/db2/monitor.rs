@@ -136,7 +136,8 @@ impl Cx<'_> {
         let (p_time, s_time) = if is_primary { (&log_time, &other_time) } else { (&other_time, &log_time) };
         let s_time = if alone { "NULL" } else { s_time };
         let gap = if self.m.knobs.log_gap > 0 { self.m.knobs.log_gap } else { primary.saturating_sub(standby) };
-        let since = self.now.saturating_sub(h.last_recv_ms) / 1000;
+        let lost = h.connect == Connect::Disconnected && self.m.knobs.received_zero_when_lost;
+        let since = if lost { 0 } else { self.now.saturating_sub(h.last_recv_ms) / 1000 };
         let interval = h.parameters.interval_ms() / 1000;
         let flags = if db.config.get("HADR_REPLAY_DELAY") == "0" { "" } else { "STANDBY_RECV_BLOCKED" };
         let new = version >= Version::V10_5;

@@ -8,12 +8,13 @@ use workflows::{
     table::{AcceptedLoss, Aimed, Stake},
 };
 
-use super::{RunArgs, show::coloured};
+use super::RunArgs;
 use crate::{
     cli::{
         Globals, Trouble,
         consent::{self, Consent},
-        out, target,
+        out::{self, BOLD, RED, YELLOW, paint},
+        target,
         view::{self, Intention},
         who,
     },
@@ -344,4 +345,21 @@ fn standby(pair: &Pair, known: &Known) -> Option<NodeId> {
         }
     };
     is(DatabaseRole::Standby).or_else(|| is(DatabaseRole::Primary).map(NodeId::other))
+}
+
+/// Headings and warnings in colour, where there are colours.
+fn coloured(shown: &str) -> String {
+    let colour = out::colour();
+    let mut text = String::new();
+    for (n, line) in shown.lines().enumerate() {
+        let code = match line {
+            l if l.starts_with('!') || l.starts_with("Loss: unknown") => Some(RED),
+            l if l.contains("PIVOT") => Some(YELLOW),
+            l if n == 0 || (!l.starts_with(' ') && !l.is_empty()) => Some(BOLD),
+            _ => None,
+        };
+        text.push_str(&code.map_or_else(|| line.to_owned(), |code| paint(colour, code, line)));
+        text.push('\n');
+    }
+    text
 }

@@ -1,12 +1,11 @@
 //! What is shown before consent, and journaled with it.
 
-use journal_schema::Power;
-use workflows::{Known, model::Node, registry, table::Stake};
+use journal_schema::{DatabaseRole, Power, Tri};
+use workflows::{model::Flavour, registry, table::Stake};
 
 use super::asked::{Asked, Sight};
 use crate::{
     cli::{
-        out::{self, BOLD, RED, YELLOW, paint},
         view::{self, Intention},
         who,
     },
@@ -34,7 +33,7 @@ impl Asked<'_> {
             text.push_str(&format!("  {}: {}\n", seen.title, workflows::step::told(&seen.judgement.why).0));
         }
         match self.workflow.stake {
-            Stake::PowersOff => self.show_fencing(&mut text, other, known),
+            Stake::PowersOff => self.show_fencing(&mut text, sight),
             Stake::StepsDown => {
                 text.push_str("\nLoss: nothing; the new primary takes over only when it has everything\n");
             }
@@ -55,7 +54,8 @@ impl Asked<'_> {
     }
 
     /// The machine that is powered off, who says that it is alive or dead, and what is lost with it.
-    fn show_fencing(&self, text: &mut String, other: &Node, known: &Known) {
+    fn show_fencing(&self, text: &mut String, sight: &Sight) {
+        let (known, other) = (&sight.look.known, self.pair().node(sight.target.other()));
         text.push_str(&format!("\nTo be fenced: {}\n", other.name));
         for line in view::identity(other, known).lines() {
             text.push_str(&format!("  {line}\n"));
@@ -79,22 +79,16 @@ impl Asked<'_> {
             text.push_str(&format!("  {} vouches that it is off: {words}\n", self.operator.name));
         }
         text.push_str(&format!("\nLoss: {}\n", view::loss(known)));
+        let target = &self.pair().node(sight.target).name;
+        // With DB2 a machine that is alive hands over, or is powered off before what is lost is weighed.
+        if self.pair().flavour() == Flavour::Postgres
+            && known.database(&other.name).0 == DatabaseRole::Primary
+            && known.streaming(target) != (Tri::Yes, Tri::Yes)
+        {
+            text.push_str(&format!(
+                "! That is of this moment: what {} takes from now until it is off is lost too, for its commits do not wait for {target}\n",
+                other.name
+            ));
+        }
     }
-}
-
-/// Headings and warnings in colour, where there are colours.
-pub(super) fn coloured(shown: &str) -> String {
-    let colour = out::colour();
-    let mut text = String::new();
-    for (n, line) in shown.lines().enumerate() {
-        let code = match line {
-            l if l.starts_with('!') || l.starts_with("Loss: unknown") => Some(RED),
-            l if l.contains("PIVOT") => Some(YELLOW),
-            l if n == 0 || (!l.starts_with(' ') && !l.is_empty()) => Some(BOLD),
-            _ => None,
-        };
-        text.push_str(&code.map_or_else(|| line.to_owned(), |code| paint(colour, code, line)));
-        text.push('\n');
-    }
-    text
 }

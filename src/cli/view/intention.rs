@@ -1,7 +1,7 @@
 //! What a run is going to do, and the id by which somebody consents to exactly that.
 
 use journal_schema::{DatabaseRole, Digest, Fact, Kind, RunId};
-use workflows::{Context, Known, Request, Step, Workflow, model::Pair, table::StateName};
+use workflows::{Context, Known, Request, Step, Workflow, model::Pair, steps::epoch, table::StateName};
 
 use crate::report::Table;
 
@@ -29,16 +29,20 @@ impl<'a> Intention<'a> {
         // The id must not depend on who asks, from where, and on the number of the run: a plan made in the evening is
         // consented to by somebody else at night.
         let nobody = Request { operator: String::new(), host: String::new(), ..request.clone() };
-        let context = Context { pair, known, request: &nobody, run: RunId(0) };
+        let mut foreseen = known.clone();
         let mut way = Vec::new();
         let mut state = workflow.initial.as_str();
         while state != workflow.goal.as_str() && way.len() <= workflow.rows.len() {
+            let context = Context { pair, known: &foreseen, request: &nobody, run: RunId(0) };
             let leaving: Vec<&Row> = workflow.leaving(state).collect();
             let holding: Vec<&Row> = leaving.iter().copied().filter(|r| (r.guard.holds)(&context)).collect();
             let rows = if holding.len() == 1 { holding } else { leaving };
             let Some(first) = rows.first() else { break };
             state = first.to.as_str();
             let steps = (first.steps)(&context);
+            for fact in epoch::foresee(&context, &steps) {
+                foreseen.learn(&fact);
+            }
             way.push(Stretch { rows, steps });
         }
         let mut text = format!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use journal_schema::{Direction, End, Kind, Payload, PlannedStep, Record, TableRow, UnixMillis, Verdict};
+use journal_schema::{Direction, End, Kind, Mode, Payload, PlannedStep, Record, TableRow, UnixMillis, Verdict};
 
 use crate::{
     cli::out::{BOLD, FAINT, GREEN, RED, YELLOW, paint},
@@ -50,15 +50,23 @@ impl Story {
                 self.sent.insert(step.clone(), at);
                 Vec::new()
             }
-            Payload::Outcome { step, direction, verdict, why, .. } => {
+            Payload::Outcome { step, direction, attempt, verdict, why, .. } => {
+                let looks = self.steps.get(step).is_some_and(|s| s.mode == Mode::Observe);
                 let (word, code) = match (verdict, direction) {
+                    // Mostly it is looked again and holds then; if not, the run says why it stops.
+                    (Verdict::Failed, Direction::Forward) if looks => ("not so", YELLOW),
                     (Verdict::Succeeded, Direction::Forward) => ("ok", GREEN),
                     (Verdict::Succeeded, Direction::Undo) => ("undone", GREEN),
                     (Verdict::Failed, _) => ("failed", RED),
                     (Verdict::Unknown, _) => ("unknown", YELLOW),
                 };
                 let took = self.sent.remove(step).map(|sent| duration(at.0.saturating_sub(sent.0)));
-                vec![self.step(at, word, code, step, took.as_deref(), why)]
+                let again = match (attempt.0, looks) {
+                    (0 | 1, _) => String::new(),
+                    (n, true) => format!("look {n}: "),
+                    (n, false) => format!("try {n}: "),
+                };
+                vec![self.step(at, word, code, step, took.as_deref(), &format!("{again}{why}"))]
             }
             Payload::Skipped { step, why, .. } => vec![self.step(at, "is so", FAINT, step, None, why)],
             Payload::Regressed { step, why, .. } => vec![self.step(at, "gone", YELLOW, step, None, why)],
@@ -129,5 +137,57 @@ impl Story {
 
     fn faint(&self, text: &str) -> String {
         paint(self.colour, FAINT, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use journal_schema::{Attempt, Digest, Mode, RunId, SchemaVersion, Seq};
+
+    use super::*;
+
+    /// What a look did not see yet has not failed.
+    #[test]
+    fn a_look_that_is_repeated_is_no_failure() {
+        let planned = |id: &str, mode| PlannedStep {
+            id: id.into(),
+            title: format!("{id} is so"),
+            place: "mn-b".into(),
+            mode,
+            stage: 0,
+            undo: false,
+            volatile: false,
+            optional: false,
+            script: Digest::default(),
+        };
+        let steps = vec![planned("look", Mode::Observe), planned("do", Mode::Idempotent)];
+        let outcome = |step: &str, attempt, verdict, why: &str| Payload::Outcome {
+            step: step.into(),
+            direction: Direction::Forward,
+            attempt: Attempt(attempt),
+            verdict,
+            exit: None,
+            evidence: Vec::new(),
+            why: why.into(),
+            output: Digest::default(),
+            tail: String::new(),
+        };
+        let mut story = Story::new(false);
+        let mut tell = |payload| {
+            let record = Record {
+                version: SchemaVersion::CURRENT,
+                run: RunId(1),
+                seq: Seq(0),
+                prev: Digest::default(),
+                at: UnixMillis(0),
+                payload,
+            };
+            story.tell(&record).concat()
+        };
+        tell(Payload::Planned { transition: "t".into(), steps, guard: "always".into() });
+        let first = tell(outcome("look", 1, Verdict::Failed, "somebody answers"));
+        assert!(first.contains("not so") && !first.contains("failed"), "{first}");
+        assert!(tell(outcome("look", 2, Verdict::Succeeded, "nobody answers")).ends_with("look 2: nobody answers"));
+        assert!(tell(outcome("do", 1, Verdict::Failed, "exit 1")).contains("failed"));
     }
 }

@@ -4,31 +4,17 @@
 //! there would stop the run where there is no way back.
 
 use super::{
-    look::Told,
     read::{Instance, Seen},
+    told::Told,
 };
 use crate::{
+    by_hand::{as_owner, as_root},
     model::{Db2, Node},
     script::{ActionResult, Output},
     step::next,
     steps::read::said,
     vocabulary::db2 as calls,
 };
-
-/// A line for a person's shell: commands as the owner of the instance of a machine.
-pub fn as_owner(node: &Node, db2: &Db2, commands: &str) -> String {
-    format!("{} \"su - {} -c '{commands}'\"", ssh(node), db2.instance)
-}
-
-/// The same as root.
-pub fn as_root(node: &Node, command: &str) -> String {
-    format!("{} {command}", ssh(node))
-}
-
-fn ssh(node: &Node) -> String {
-    let port = if node.ssh_port == 22 { String::new() } else { format!(" -p {}", node.ssh_port) };
-    format!("ssh{port} {}@{}", node.ssh_user, node.addresses.first().map_or("", String::as_str))
-}
 
 /// How a database that is not active becomes so, in the role that it keeps: a standby loses no log by it.
 pub fn activate(node: &Node, db2: &Db2, instance_runs: bool) -> String {

@@ -4,15 +4,16 @@
 use journal_schema::{Fact, HadrRole, OpenItem, Tri};
 
 use super::{
-    look, message,
-    promote::has_role,
+    message,
     read::{self, Instance},
+    told::{self, has_role},
 };
 use crate::{
     model::{AfterTakeover, Db2, Flavour, NodeId, Pair},
+    notes,
     script::{Action, Output, Script},
     step::{Judgement, Place, Step},
-    steps::{Batch, failback, idempotent, judge, judged, look as looking, read as basic, the_probe_decides},
+    steps::{Batch, failback, idempotent, judge, judged, look, read as basic, the_probe_decides},
     table::{Context, Guard},
     vocabulary::{self, db2 as calls},
 };
@@ -61,7 +62,7 @@ pub fn up(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
             format!("the instance {} on {name} runs", db2.instance),
             Place::Node(id),
             Script::new().look(calls::start(db2)),
-            looking(calls::instance_state(db2)),
+            look(calls::instance_state(db2)),
             runs(name),
         )
     }
@@ -73,8 +74,7 @@ fn started(node: String) -> crate::step::Judge {
         let said = message::codes(&output.at(0).stdout);
         match said.iter().find(|code| code.kind != 'W' && ![1063, 1026].contains(&code.number)) {
             Some(code) => {
-                let advice = message::advice(code).map_or_else(String::new, |advice| format!(": {advice}"));
-                Judgement::failed(format!("db2start on {node}: {code}{advice}"), Vec::new())
+                Judgement::failed(format!("db2start on {node}: {}", message::Said::Refused(code.clone())), Vec::new())
             }
             None => Judgement::succeeded("the look afterwards decides", Vec::new()),
         }
@@ -85,7 +85,7 @@ fn runs(node: String) -> crate::step::Judge {
     judge(move |output: &Output| {
         let state = read::instance(output.at(0));
         let facts =
-            vec![Fact::Setting { node: node.clone(), name: look::INSTANCE.into(), value: format!("{state:?}") }];
+            vec![Fact::Setting { node: node.clone(), name: notes::INSTANCE.into(), value: format!("{state:?}") }];
         let answer = match state {
             Instance::Available => Tri::Yes,
             Instance::Operable | Instance::NotOperable => Tri::No,
@@ -107,16 +107,16 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         calls::set_config(db2, "HADR_REMOTE_HOST", &partner),
         calls::set_config(db2, "HADR_REMOTE_SVC", hadr_service(db2, id.other())),
     ];
-    let count = statements.len();
+    let each = statements.clone();
     let wanted: Vec<(&str, String)> = vec![
-        (look::ALTERNATE, partner.clone()),
+        (notes::ALTERNATE, partner.clone()),
         ("HADR_LOCAL_HOST", own.clone()),
         ("HADR_LOCAL_SVC", hadr_service(db2, id).to_owned()),
         ("HADR_REMOTE_HOST", partner.clone()),
         ("HADR_REMOTE_SVC", hadr_service(db2, id.other()).to_owned()),
     ];
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let (db2_known, name) = (db2.clone(), pair.node(id).name.clone());
     let title = format!("HADR on {name} listens at {own} and talks to {partner}");
     let seen = judge(move |output: &Output| {
@@ -125,7 +125,7 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         let Some(config) = &told.config else {
             return Judgement::unknown(format!("the parameters of {name} could not be read: {}", told.why), facts);
         };
-        let value = |key: &str| if key == look::ALTERNATE { told.alternate.as_deref() } else { config.get(key) };
+        let value = |key: &str| if key == notes::ALTERNATE { told.alternate.as_deref() } else { config.get(key) };
         match wanted.iter().find(|(key, value_wanted)| value(key) != Some(value_wanted)) {
             None => Judgement::succeeded(format!("HADR on {name} is at {own}, its partner at {partner}"), facts),
             Some((key, value_wanted)) => {
@@ -135,7 +135,7 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
         }
     });
     Step {
-        judge_effect: all_done(count),
+        judge_effect: all_done(ctx.pair.node(id).name.clone(), each.into()),
         traps: &[44],
         section: "5.1.6",
         ..idempotent(
@@ -150,13 +150,12 @@ pub fn addresses(ctx: &Context<'_>, id: NodeId, in_service: bool, step_id: &str)
 }
 
 /// Each statement of the first command is done, by its code.
-pub fn all_done(count: usize) -> crate::step::Judge {
+fn all_done(node: String, each: Vec<String>) -> crate::step::Judge {
     judge(move |output: &Output| {
-        let statements = read::group(output.at(0), count);
-        for (n, statement) in statements.iter().enumerate() {
-            let what = message::said(statement);
+        for (statement, told) in each.iter().zip(read::group(output.at(0), each.len())) {
+            let what = message::said(&told);
             if !what.done() {
-                let why = format!("statement {}: {what}", n + 1);
+                let why = format!("{statement} on {node}: {what}");
                 return match what {
                     message::Said::Unknown => Judgement::unknown(why, Vec::new()),
                     _ => Judgement::failed(why, Vec::new()),
@@ -183,7 +182,7 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let seen = judge(move |output: &Output| {
         let state = read::instance(output.at(0));
         let facts =
-            vec![Fact::Setting { node: name.clone(), name: look::INSTANCE.into(), value: format!("{state:?}") }];
+            vec![Fact::Setting { node: name.clone(), name: notes::INSTANCE.into(), value: format!("{state:?}") }];
         let answer = match state {
             Instance::Operable => Tri::Yes,
             Instance::Available => Tri::No,
@@ -198,7 +197,7 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         retries: 1,
         traps: &[48],
         section: "8.0 step 3",
-        ..idempotent(step_id, title, Place::Node(id), script, looking(calls::instance_state(db2)), seen)
+        ..idempotent(step_id, title, Place::Node(id), script, look(calls::instance_state(db2)), seen)
     }
 }
 
@@ -206,7 +205,7 @@ pub fn stop(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
 pub fn deactivate(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let (db2, name) = (ctx.pair.db2(), ctx.pair.node(id).name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let db2_known = db2.clone();
     let title = format!("deactivate the standby database on {name}");
     let seen = judge(move |output: &Output| {
@@ -218,7 +217,7 @@ pub fn deactivate(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
             Tri::Unknown => Tri::Unknown,
         };
         let facts = told.facts(&name, &db2_known, None);
-        judged(answer, format!("the database on {name} is {}", look::describe(&side)), facts)
+        judged(answer, format!("the database on {name} is {}", told::describe(&side)), facts)
     });
     // On a primary it would write the end of a log that is nobody else's.
     let script = Script::new()
@@ -239,7 +238,7 @@ pub fn dissolve(ctx: &Context<'_>) -> Step {
     let (id, db2) = (ctx.request.target, ctx.pair.db2());
     let script = Script::new().run(calls::role_is(db2, &["PRIMARY"])).look(calls::clp(db2, [calls::stop_hadr(db2)]));
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let standard = has_role(ctx, id, HadrRole::Standard, asked);
     let name = &ctx.target().name;
     Step {
@@ -274,7 +273,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
         let (name, host) = (name.clone(), host_name.to_owned());
         move |r: &crate::ActionResult| match basic::complete(r).map(read::nodes_host) {
             Some(Some(found)) if found == host => {
-                let fact = Fact::Setting { node: name.clone(), name: look::NODES_HOST.into(), value: host.clone() };
+                let fact = Fact::Setting { node: name.clone(), name: notes::NODES_HOST.into(), value: host.clone() };
                 Judgement::succeeded(format!("db2nodes.cfg on {name} names {host}"), vec![fact])
             }
             Some(found) => Judgement::failed(
@@ -311,7 +310,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
             format!("db2gcf writes {host_name} into db2nodes.cfg of {name} and starts the instance"),
             place,
             Script::new().look(calls::instance_up(db2)),
-            looking(vocabulary::cat(&path)).look(calls::instance_state(db2)),
+            look(vocabulary::cat(&path)).look(calls::instance_state(db2)),
             both,
         )
     };
@@ -328,7 +327,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
             format!("db2nodes.cfg on {name} names {host_name}"),
             place,
             script,
-            looking(vocabulary::cat(&path)),
+            look(vocabulary::cat(&path)),
             judge(move |output: &Output| right(output.at(0))),
         )
     };
@@ -340,7 +339,7 @@ pub fn renamed(ctx: &Context<'_>, id: NodeId, host_name: &str, prefix: &str, sta
 pub fn rolled_forward(ctx: &Context<'_>, step_id: &str) -> Step {
     let (id, db2, name) = (ctx.request.target, ctx.pair.db2(), ctx.target().name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let db2_known = db2.clone();
     let title = format!(
         "no roll-forward is pending on {name}; if one is (SQL1117N) it is completed, after which this copy can be a standby by a new restore only"
@@ -393,10 +392,11 @@ pub fn open(ctx: &Context<'_>, id: NodeId, opening: Opening, step_id: &str) -> S
         Opening::Standard => (calls::activate(db2), HadrRole::Standard, "outside HADR"),
     };
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
+    let judge_effect = opened(format!("{statement} on {name}"));
     let command = calls::clp(db2, [statement]).timeout(calls::waits_for_partner(db2));
     Step {
-        judge_effect: opened(),
+        judge_effect,
         volatile: true,
         about: "database",
         retries: 1,
@@ -414,16 +414,16 @@ pub fn open(ctx: &Context<'_>, id: NodeId, opening: Opening, step_id: &str) -> S
 }
 
 /// A refusal is shown with what to do about it; that HADR runs already is for the look afterwards.
-fn opened() -> crate::step::Judge {
-    judge(|output: &Output| {
+fn opened(call: String) -> crate::step::Judge {
+    judge(move |output: &Output| {
         let what = message::said(&read::group(output.at(0), 1)[0]);
         match &what {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it is open", Vec::new()),
             message::Said::Refused(code) if code.number == 1777 => {
                 Judgement::succeeded("HADR runs already", Vec::new())
             }
-            message::Said::Refused(_) => Judgement::failed(what.to_string(), Vec::new()),
-            _ => Judgement::unknown(what.to_string(), Vec::new()),
+            message::Said::Refused(_) => Judgement::failed(format!("{call}: {what}"), Vec::new()),
+            _ => Judgement::unknown(format!("{call}: {what}"), Vec::new()),
         }
     })
 }

@@ -1,185 +1,24 @@
 //! Looking at both machines of a pair with DB2, and the facts that it gives. Reads only, and connects to no database: a connection
 //! would activate one that is not active, which an old primary must never be (trap 5).
 
-use journal_schema::{DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, Tri};
+use journal_schema::{Fact, HadrConnection, Tri};
 
 use super::{
     advice::{self, Answers},
-    read::{self, Config, Seen},
+    read::{self, Config},
     takeover::{Side, View},
+    told::{self, Asked, Told},
 };
 use crate::{
     host,
-    model::{Db2, Node, NodeId, Pair, Platform, SyncMode},
-    script::{Action, ActionResult, Output, Script},
+    model::{Node, NodeId, Pair, Platform, SyncMode},
+    notes,
+    script::{Action, Output, Script},
     step::{Judgement, Place, Step},
-    steps::{Batch, aix, assess, clocks, fit, judge, read as basic, schedules, xcat},
+    steps::{Batch, aix, clocks, device, fit, hasten, judge, read as basic, running, schedules},
     table::Context,
     vocabulary::{self, Helper, db2 as calls},
 };
-
-/// Parameters of the database that are kept as evidence.
-const KEPT: [&str; 13] = [
-    "HADR_LOCAL_HOST",
-    "HADR_LOCAL_SVC",
-    "HADR_REMOTE_HOST",
-    "HADR_REMOTE_SVC",
-    "HADR_REMOTE_INST",
-    "HADR_SYNCMODE",
-    "HADR_TIMEOUT",
-    "HADR_PEER_WINDOW",
-    "LOGRETAIN",
-    "LOGARCHMETH1",
-    "LOGINDEXBUILD",
-    ROLLFORWARD,
-    BACKUP,
-];
-/// Setting: whether a roll-forward is pending.
-pub const ROLLFORWARD: &str = "Rollforward pending";
-/// Setting: whether a backup is pending.
-pub const BACKUP: &str = "Backup pending";
-/// Setting: host name in `db2nodes.cfg`.
-pub const NODES_HOST: &str = "db2nodes.cfg";
-/// Setting: version of DB2.
-pub const VERSION: &str = "version";
-/// Setting: the instance's state.
-pub const INSTANCE: &str = "instance";
-/// Setting: who manages HADR; empty: nobody.
-pub const MANAGER: &str = "cluster manager";
-
-/// What is asked of one database: two commands.
-pub struct Asked {
-    hadr: usize,
-    config: usize,
-}
-
-/// Adds the questions to a batch.
-pub fn ask(batch: &mut Batch, db2: &Db2) -> Asked {
-    Asked {
-        hadr: batch.look(calls::hadr(db2)),
-        config: batch.look(calls::clp(
-            db2,
-            [calls::may_fail(calls::get_config(db2)), calls::may_fail(calls::LIST_DB_DIRECTORY)],
-        )),
-    }
-}
-
-/// What a database said.
-pub struct Told {
-    /// HADR.
-    pub seen: Seen,
-    /// Its parameters.
-    pub config: Option<Config>,
-    /// Alternate server: host.
-    pub alternate: Option<String>,
-    /// Why its configuration is not known.
-    pub why: String,
-    /// The call that did not answer within its limit.
-    pub hangs: Option<String>,
-}
-
-impl Asked {
-    /// The answers.
-    pub fn told(&self, db2: &Db2, output: &Output) -> Told {
-        let statements = read::group(output.at(self.config), 2);
-        let late = |place: usize| output.at(place).exit == Some(ActionResult::TIMED_OUT);
-        let call = if late(self.hadr) {
-            Some(format!("db2pd -d {} -hadr", db2.database))
-        } else if late(self.config) {
-            // What came after the one that hangs was not run either.
-            let asked = [calls::get_config(db2), calls::LIST_DB_DIRECTORY.to_owned()];
-            asked.iter().zip(&statements).find(|(_, s)| s.exit.is_none()).map(|(call, _)| format!("db2 {call}"))
-        } else {
-            None
-        };
-        Told {
-            hangs: call,
-            seen: read::hadr(output.at(self.hadr), &db2.database),
-            config: read::config(&statements[0]),
-            alternate: read::alternate_server(&statements[1], &db2.database).map(|(host, _)| host),
-            why: super::message::said(&statements[0]).to_string(),
-        }
-    }
-}
-
-impl Told {
-    /// The side as a takeover looks at it. The role is kept on disk: it is known also of a database that is not active.
-    pub fn side(&self) -> Side {
-        let kept = self.config.as_ref().map_or(HadrRole::Unknown, Config::role);
-        match &self.seen {
-            // A role that memory and disk disagree on is no role.
-            Seen::Hadr(h) if kept != HadrRole::Unknown && kept != h.role => Side { active: Tri::Yes, ..Side::UNKNOWN },
-            Seen::Hadr(h) => Side { role: h.role, active: Tri::Yes, state: h.state, connection: h.connection },
-            Seen::Standard => Side { role: HadrRole::Standard, active: Tri::Yes, ..Side::UNKNOWN },
-            Seen::Inactive | Seen::InstanceDown => Side { role: kept, active: Tri::No, ..Side::UNKNOWN },
-            Seen::Unknown => Side { role: kept, ..Side::UNKNOWN },
-        }
-    }
-
-    /// In the words that every kind of database has.
-    pub fn role(&self) -> DatabaseRole {
-        plain_role(&self.side())
-    }
-
-    /// As evidence. `clock_ms`: the machine's own clock.
-    pub fn facts(&self, node: &str, db2: &Db2, clock_ms: Option<u64>) -> Vec<Fact> {
-        let Side { role, active, state, connection } = self.side();
-        let hadr = self.seen.hadr();
-        let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
-        let mut facts = vec![
-            Fact::Hadr {
-                node: node.to_owned(),
-                role,
-                active,
-                state,
-                connection,
-                since_ms: ms(hadr.and_then(|h| h.connected_since)),
-                window_end_ms: ms(hadr.and_then(|h| h.peer_window_end)),
-                clock_ms,
-            },
-            Fact::Database {
-                node: node.to_owned(),
-                role: self.role(),
-                system_id: self.config.as_ref().map(|_| db2.database.clone()).unwrap_or_default(),
-                timeline: 0,
-            },
-        ];
-        if let Some(h) = hadr {
-            let primary = h.role == HadrRole::Primary;
-            facts.push(Fact::LogPosition {
-                node: node.to_owned(),
-                written: h.primary.as_ref().filter(|_| primary).map(|p| p.byte),
-                received: h.standby.as_ref().filter(|_| !primary).map(|p| p.byte),
-                replayed: h.replayed.as_ref().filter(|_| !primary).map(|p| p.byte),
-                last_commit_ms: ms(h.standby_time.filter(|_| !primary)),
-                last_message_ms: None,
-            });
-        }
-        let setting = |name: &str, value: &str| Fact::Setting {
-            node: node.to_owned(),
-            name: name.to_owned(),
-            value: value.to_owned(),
-        };
-        if let Some(config) = &self.config {
-            facts.extend(KEPT.iter().filter_map(|name| Some(setting(name, config.get(name)?))));
-        }
-        facts.extend(self.alternate.as_ref().map(|host| setting(ALTERNATE, host)));
-        facts
-    }
-}
-
-/// Setting: host of the alternate server.
-pub const ALTERNATE: &str = "alternate server";
-
-/// What a side is in the words that every kind of database has: writable or not.
-pub fn plain_role(side: &Side) -> DatabaseRole {
-    match (side.active, side.role) {
-        (Tri::Yes, HadrRole::Primary | HadrRole::Standard) => DatabaseRole::Primary,
-        (Tri::Yes, HadrRole::Standby) => DatabaseRole::Standby,
-        (Tri::No, _) => DatabaseRole::Down,
-        _ => DatabaseRole::Unknown,
-    }
-}
 
 /// What a decision looks at, from a fresh look at the target and what is known of the other machine.
 pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool) -> View {
@@ -187,7 +26,7 @@ pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool)
     let db2 = ctx.pair.db2();
     let hadr = told.seen.hadr();
     let mode = hadr.and_then(|h| h.sync_mode).or_else(|| configured_mode(told.config.as_ref()));
-    let ms = |seconds: Option<u64>| seconds.map(|s| s * 1000);
+    let ms = |seconds: Option<u64>| seconds.map(|s| s.saturating_mul(1_000));
     // Positions that were seen together.
     let lacks = match (ctx.known.log(other), ctx.known.log(target)) {
         (
@@ -205,12 +44,13 @@ pub fn view(ctx: &Context<'_>, told: &Told, clock_ms: Option<u64>, fenced: bool)
         target: told.side(),
         other: Side::of(ctx.known.hadr(other)),
         fenced,
-        managed: [target, other].iter().any(|n| ctx.known.setting(n, MANAGER).is_some_and(|m| !m.is_empty())),
+        managed: [target, other].iter().any(|n| ctx.known.setting(n, notes::MANAGER).is_some_and(|m| !m.is_empty())),
         sync_mode: mode,
         timeout_ms: ms(hadr.and_then(|h| h.timeout_s)).unwrap_or(u64::from(db2.hadr.timeout_s) * 1000),
+        window_ms: ms(hadr.and_then(|h| h.peer_window_s)),
         window_end_ms: ms(hadr.and_then(|h| h.peer_window_end)),
         clock_ms,
-        skew_ms: [measured_skew(ctx), skew_by_hadr(told, clock_ms)].into_iter().flatten().min(),
+        skew_ms: [measured_skew(ctx), hadr.and_then(|h| skew_by_hadr(h, clock_ms))].into_iter().flatten().min(),
         since_ms: ms(hadr.and_then(|h| h.connected_since)),
         received_ms: ms(hadr.and_then(|h| h.standby_time)),
         level: hadr.is_some_and(read::Hadr::equal),
@@ -237,11 +77,16 @@ fn measured_skew(ctx: &Context<'_>) -> Option<u64> {
 
 /// The same from HADR itself, for a primary that is dead by now: its last message said *window's end*, which was its clock plus the
 /// window, and the standby knows how long ago that message came (from 10.1 on). Whole seconds, hence two of them for rounding.
-fn skew_by_hadr(told: &Told, clock_ms: Option<u64>) -> Option<u64> {
-    let h = told.seen.hadr()?;
+///
+/// Nothing can have come after the connection was lost. Where the time since the last message says so it is not what it should be (set
+/// back to 0 at the loss, say: from memory nobody knows), and with it a clock that is ahead would look right.
+pub fn skew_by_hadr(h: &read::Hadr, clock_ms: Option<u64>) -> Option<u64> {
     let sent = h.peer_window_end?.checked_sub(h.peer_window_s.filter(|w| *w > 0)?)?;
     let came = (clock_ms? / 1000).checked_sub(h.since_received_s?)?;
-    Some((sent.abs_diff(came) + 2) * 1000)
+    if h.connection != HadrConnection::Connected && came > h.connected_since?.saturating_add(1) {
+        return None;
+    }
+    Some((sent.abs_diff(came).saturating_add(2)).saturating_mul(1_000))
 }
 
 /// What of a look is needed.
@@ -263,7 +108,7 @@ pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
     let on_other = if strict {
         on_other
     } else {
-        let why = format!("{} is not reached by ssh, which does not mean that it is off", ctx.other().name);
+        let why = format!("{} does not answer by ssh, which does not mean that it is off", ctx.other().name);
         let silent = Judgement::succeeded(why, vec![aix::answers(ctx.other(), Tri::No)]);
         Step { unreachable: Some(silent), optional: true, retries: 0, ..on_other }
     };
@@ -273,10 +118,14 @@ pub fn observe(ctx: &Context<'_>, strict: bool) -> Vec<Step> {
         steps.extend(aix::seen_from_elsewhere(ctx, "", false));
     }
     if !strict {
-        steps.extend(assess::device(ctx));
+        steps.extend(device::observe(ctx));
+        return hasten(fit(steps), HALF_DEAD_S);
     }
     fit(steps)
 }
+
+/// Longest look at a machine that may be half dead, seconds. A new shell for each question, and `db2` in it, take their time.
+const HALF_DEAD_S: u32 = 60;
 
 struct Places {
     clock: [usize; 2],
@@ -319,7 +168,7 @@ fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, need: Need) -> Step {
         nodes: batch.look(vocabulary::cat(&calls::nodes_path(db2))),
         level: batch.look(calls::level(db2)),
         manager: batch.look(calls::clp(db2, [calls::may_fail(calls::GET_MANAGER)])),
-        database: ask(&mut batch, db2),
+        database: told::ask(&mut batch, db2),
         clock: [first, batch.look(host::clock(&node))],
     };
     let title = format!("look at {}", node.name);
@@ -348,8 +197,8 @@ fn brief(mut script: Script) -> Script {
 /// Middle of a look by the machine's own clock, milliseconds.
 pub fn own_clock(output: &Output, at: [usize; 2]) -> Option<u64> {
     let [first, last] = at.map(|i| basic::count(output.at(i)).map(|ns| ns / 1_000_000));
-    // The end of the look is the worse moment for a window that closes.
-    first.and(last)
+    // The end of the look is the worse moment for a window that closes. A clock that went back meanwhile tells nothing.
+    last.filter(|last| first.is_some_and(|first| first <= *last))
 }
 
 fn one(pair: &Pair, node: &Node, places: &Places, need: Need, output: &Output) -> Judgement {
@@ -385,7 +234,7 @@ fn one(pair: &Pair, node: &Node, places: &Places, need: Need, output: &Output) -
         Helper::ALL
             .into_iter()
             .zip(places.helpers)
-            .map(|(h, p)| xcat::service_fact(name, h.name(), basic::runs(at(p)))),
+            .map(|(h, p)| running::service_fact(name, h.name(), basic::runs(at(p)))),
     );
     let hosts = basic::line(at(places.host));
     let jobs = schedules::facts(name, at(places.cron), &schedules::Surroundings::of(pair, hosts));
@@ -397,14 +246,14 @@ fn one(pair: &Pair, node: &Node, places: &Places, need: Need, output: &Output) -
     facts.extend(told.facts(name, db2, own_clock(output, places.clock)));
     let setting = |key: &str, value: String| Fact::Setting { node: name.clone(), name: key.into(), value };
     let host = basic::complete(at(places.nodes)).and_then(read::nodes_host);
-    facts.extend(host.map(|host| setting(NODES_HOST, host.to_owned())));
-    facts.extend(read::level(at(places.level)).map(|v| setting(VERSION, v.map(|n| n.to_string()).join("."))));
+    facts.extend(host.map(|host| setting(notes::NODES_HOST, host.to_owned())));
+    facts.extend(read::level(at(places.level)).map(|v| setting(notes::VERSION, v.map(|n| n.to_string()).join("."))));
     let state = read::instance(at(places.instance));
-    facts.push(setting(INSTANCE, format!("{state:?}")));
+    facts.push(setting(notes::INSTANCE, format!("{state:?}")));
     let manager = &read::group(at(places.manager), 1)[0];
     let manager = read::cluster_manager(manager);
-    facts.extend(manager.map(|manager| setting(MANAGER, manager.to_owned())));
-    let brief = describe(&told.side());
+    facts.extend(manager.map(|manager| setting(notes::MANAGER, manager.to_owned())));
+    let brief = told::describe(&told.side());
     if need == Need::Nothing {
         return Judgement::succeeded(format!("{name} answers; its database: {brief}"), facts);
     }
@@ -437,35 +286,4 @@ fn small_files(node: &str, epoch: &crate::ActionResult, claim: &crate::ActionRes
     let epoch = epoch.map(|epoch| Fact::Epoch { node: node.to_owned(), epoch });
     let claim = claim.map(|claim| Fact::Claimed { node: node.to_owned(), claim: claim.to_owned() });
     epoch.into_iter().chain(claim).collect()
-}
-
-/// A side in words: `STANDBY, peer, connected`.
-pub fn describe(side: &Side) -> String {
-    let role = match side.role {
-        HadrRole::Standard => "not in HADR",
-        HadrRole::Primary => "PRIMARY",
-        HadrRole::Standby => "STANDBY",
-        HadrRole::Unknown => "of unknown role",
-    };
-    let state = match side.state {
-        HadrState::Disconnected => ", disconnected",
-        HadrState::LocalCatchup => ", in local catchup",
-        HadrState::RemoteCatchupPending => ", in remote catchup pending",
-        HadrState::RemoteCatchup => ", in remote catchup",
-        HadrState::Peer => ", in peer state",
-        HadrState::DisconnectedPeer => ", in disconnected peer state",
-        HadrState::Unknown => "",
-    };
-    let connection = match side.connection {
-        HadrConnection::Connected => ", connected",
-        HadrConnection::Congested => ", congested",
-        HadrConnection::Disconnected => ", not connected",
-        HadrConnection::Unknown => "",
-    };
-    let active = match side.active {
-        Tri::Yes => "",
-        Tri::No => ", not active",
-        Tri::Unknown => ", perhaps not active",
-    };
-    format!("{role}{active}{state}{connection}")
 }

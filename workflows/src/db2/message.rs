@@ -5,7 +5,12 @@
 
 use std::fmt;
 
-use super::read::Statement;
+use super::read::{Statement, group};
+use crate::{
+    script::Output,
+    step::{Judge, Judgement},
+    steps::judge,
+};
 
 /// A code such as `SQL1770N`, with the reason that it gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub struct Code {
     pub kind: char,
     /// The last number in quotes of its message: `Reason code = "7"`. In every language it is the last.
     pub reason: Option<u32>,
+    /// What its message says, in one line and not more than a line of it: for a person, nothing is judged by it.
+    pub text: String,
 }
 
 impl fmt::Display for Code {
@@ -70,7 +77,7 @@ impl fmt::Display for Said {
             Self::NotYet(code) => write!(f, "not yet ({code})"),
             Self::Refused(code) => match advice(code) {
                 Some(advice) => write!(f, "{code}: {advice}"),
-                None => write!(f, "{code}"),
+                None => write!(f, "{code}, which hamn does not know: {}", code.text),
             },
             Self::Strange(line) => write!(f, "it said what hamn does not know: {line}"),
             Self::Unknown => f.write_str("no answer that can be understood"),
@@ -84,13 +91,30 @@ pub fn codes(text: &str) -> Vec<Code> {
     for line in text.lines() {
         let mut rest = line;
         while let Some((at, code, length)) = next_code(rest) {
-            quoted(&rest[..at], found.last_mut());
+            belongs(&rest[..at], found.last_mut());
             found.push(code);
             rest = &rest[at + length..];
         }
-        quoted(rest, found.last_mut());
+        belongs(rest, found.last_mut());
     }
     found
+}
+
+/// More of the message of a code.
+fn belongs(text: &str, code: Option<&mut Code>) {
+    const SHOWN: usize = 160;
+    let Some(code) = code else { return };
+    if let Some(reason) = text.split('"').skip(1).step_by(2).filter_map(|word| word.parse().ok()).last() {
+        code.reason = Some(reason);
+    }
+    for word in text.split_whitespace() {
+        let blank = usize::from(!code.text.is_empty());
+        if code.text.len() + blank + word.len() > SHOWN {
+            return;
+        }
+        code.text.extend(std::iter::repeat_n(' ', blank));
+        code.text += word;
+    }
 }
 
 /// The next `SQLnnnnX` or `SQLnnnnnX` that stands alone: where, which, how long.
@@ -102,20 +126,11 @@ fn next_code(text: &str) -> Option<(usize, Code, usize)> {
         let alone = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
         if let (4..=5, Some(kind @ ('N' | 'W' | 'C' | 'I')), true) = (digits, kind, alone) {
             let number = text[at + 3..at + 3 + digits].parse().expect("digits");
-            return Some((at, Code { number, kind, reason: None }, digits + 4));
+            return Some((at, Code { number, kind, reason: None, text: String::new() }, digits + 4));
         }
         from = at + 3;
     }
     None
-}
-
-/// Gives a code the last quoted number of its message.
-fn quoted(text: &str, code: Option<&mut Code>) {
-    if let Some(code) = code
-        && let Some(reason) = text.split('"').skip(1).step_by(2).filter_map(|word| word.parse().ok()).last()
-    {
-        code.reason = Some(reason);
-    }
 }
 
 /// What a statement said.
@@ -153,7 +168,15 @@ pub fn said(statement: &Statement) -> Said {
 /// What a code means and what to do, for the codes that an operator meets. `None`: hamn does not know it.
 pub fn advice(code: &Code) -> Option<&'static str> {
     Some(match (code.number, code.reason) {
+        (289 | 968 | 2059 | 2419, _) => {
+            "there is no room left on a disk of the database or for the image: df on that machine; take old images and log files away"
+        }
+        (290, _) => {
+            "a table space is not there: db2 LIST TABLESPACES shows its state, the disks of its containers must be mounted"
+        }
+        (964, _) => "the log is full: db2 LIST APPLICATIONS shows who holds it, FORCE APPLICATIONS ALL ends it",
         (1013, _) => "there is no database of that name here; compare database.database with: db2 LIST DB DIRECTORY",
+        (1015, _) => "the database was not shut down in order: db2 RESTART DATABASE",
         (1024, _) => "no connection from this shell",
         (1025, _) => "a database is still active: force the applications and deactivate it first",
         (1032, _) => "the instance is stopped: db2start",
@@ -165,6 +188,9 @@ pub fn advice(code: &Code) -> Option<&'static str> {
             "roll-forward pending: db2 ROLLFORWARD DATABASE … TO END OF LOGS AND COMPLETE opens it, and it can then be a standby only \
              after a new restore"
         }
+        (1119, _) => "a restore before did not come to its end: it is to be done once more",
+        (1219 | 1220, _) => "the memory that the instance wants is not to be had on this machine",
+        (1224, _) => "the instance or the database ended while it was asked: db2diag.log says why",
         (1767, _) => "HADR cannot start in this role from this state",
         (1768, Some(1 | 2)) => {
             "the database logs in a circle or without end: LOGRETAIN or LOGARCHMETH1 must be set, and a backup taken"
@@ -189,7 +215,22 @@ pub fn advice(code: &Code) -> Option<&'static str> {
         (2036, _) => "the directory for the image is not there or not writable",
         (2542, _) => "there is no image with that timestamp",
         (6031, _) => "db2nodes.cfg has another host name than this machine",
+        (8000..=8029, _) => "the licence of DB2 is missing or over: db2licm -l shows it, db2licm -a FILE registers one",
         (30082, _) => "user or password are refused",
         _ => return None,
+    })
+}
+
+/// Judges a call of `count` statements: each of them is done, by its code.
+pub fn all_done(count: usize, what: &'static str) -> Judge {
+    judge(move |output: &Output| {
+        let all = group(output.at(0), count);
+        match all.iter().map(said).enumerate().find(|(_, s)| !s.done()) {
+            None => Judgement::succeeded(format!("{what}: {count} statements done"), Vec::new()),
+            Some((n, Said::Unknown)) => {
+                Judgement::unknown(format!("{what}, statement {}: {}", n + 1, Said::Unknown), Vec::new())
+            }
+            Some((n, other)) => Judgement::failed(format!("{what}, statement {}: {other}", n + 1), Vec::new()),
+        }
     })
 }

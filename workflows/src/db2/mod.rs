@@ -15,3 +15,4 @@ pub mod refuse;
 pub mod reseed;
 pub mod serve;
 pub mod takeover;
+pub mod told;

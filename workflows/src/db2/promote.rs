@@ -3,18 +3,18 @@
 use journal_schema::{Fact, HadrRole, Mode, OpenItem, TakeoverForm, Tri, Verdict};
 
 use super::{
-    advice, instance,
-    look::{self, Asked},
+    advice, instance, look,
     message::{self, Said},
     read, refuse,
     takeover::{self, Loss, Permitted, View, permitted},
+    told::{self, Asked, has_role},
 };
 use crate::{
-    host,
-    model::{Flavour, NodeId},
+    by_hand, host,
+    model::Flavour,
     script::{Output, Script},
     step::{Judge, Judgement, Place, Step, next},
-    steps::{Batch, address, claim, failback, fence, fit, judge, loss, read as basic, schedules, target},
+    steps::{Batch, address, failback, fence, fit, judge, loss, read as basic, schedules, target},
     table::{Context, Guard},
     vocabulary::{self, db2 as calls},
 };
@@ -54,7 +54,7 @@ struct Glance {
 impl Glance {
     fn new(ctx: &Context<'_>, batch: &mut Batch) -> Self {
         let first = batch.look(host::clock(ctx.target()));
-        let database = look::ask(batch, ctx.pair.db2());
+        let database = told::ask(batch, ctx.pair.db2());
         Self { clock: [first, batch.look(host::clock(ctx.target()))], database }
     }
 }
@@ -132,7 +132,7 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     let mut batch = Batch::default();
     let glance = Glance::new(ctx, &mut batch);
     let claim = batch.look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
-    let (scales, own_claim) = (Scales::of(ctx), claim::text(ctx));
+    let (scales, own_claim) = (Scales::of(ctx), ctx.signature());
     let seen = judge(move |output: &Output| {
         let mut sight = scales.see(&glance, output, false);
         let claim = basic::file(output.at(claim)).map(Option::unwrap_or_default);
@@ -230,7 +230,7 @@ impl Scales {
             let advice = next("hamn run failover", "shows it and asks");
             return refuse(format!("{words}: that was not accepted{advice}"));
         }
-        let brief = look::describe(&view.target);
+        let brief = told::describe(&view.target);
         Ok(format!("{target} is {brief}; it would take over {}; {words}{why}", in_words(form)))
     }
 }
@@ -341,7 +341,7 @@ fn ready(ctx: &Context<'_>, form: TakeoverForm) -> Step {
         }
         let cron = listing(&Output { results: vec![output.at(jobs).clone()], ..Output::default() });
         facts.extend(cron.evidence);
-        let why = format!("{}; {}", look::describe(&view.target), cron.why);
+        let why = format!("{}; {}", told::describe(&view.target), cron.why);
         Judgement { evidence: facts, why, verdict: cron.verdict }
     });
     let id = if form == TakeoverForm::Plain { "switch.ready" } else { "promote.ready" };
@@ -364,7 +364,7 @@ fn once(ctx: &Context<'_>, form: TakeoverForm, step_id: &str) -> Step {
     let script =
         Script::new().look(calls::clp(db2, [calls::takeover(db2, call)]).timeout(calls::waits_for_partner(db2)));
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     // A primary without its standby does not open by itself (SQL1768N reason 7): xcatd would wait for it for ever.
     let alone = if (instance::KEEP.holds)(ctx) {
         format!(
@@ -432,7 +432,7 @@ const REFUSED: [u32; 3] = [1770, 1776, 1777];
 /// one. The claims name the run and outlive it.
 fn after_refusal(ctx: &Context<'_>) -> String {
     let run = ctx.run;
-    let look = advice::as_owner(ctx.target(), ctx.pair.db2(), &format!("db2pd -d {} -hadr", ctx.pair.db2().database));
+    let look = by_hand::as_owner(ctx.target(), ctx.pair.db2(), &format!("db2pd -d {} -hadr", ctx.pair.db2().database));
     let claim = vocabulary::claim_path(ctx.pair);
     next(&look, "in which state it is by now")
         + &next(&format!("hamn resume {run}"), "asks for the same takeover once more, if the reason has passed")
@@ -441,23 +441,8 @@ fn after_refusal(ctx: &Context<'_>) -> String {
             "or gives this run up; the old primary stays off",
         )
         + &next(
-            &advice::as_root(ctx.target(), &format!("rm -r {claim}")),
+            &by_hand::as_root(ctx.target(), &format!("rm -r {claim}")),
             "takes the claim of the run that was given up away",
         )
         + &next("hamn run failover", "looks again, shows in which form it may take over now and what is lost, and asks")
-}
-
-/// The database has that role and is active, by `db2pd` and by its configuration: no message proves it.
-pub fn has_role(ctx: &Context<'_>, id: NodeId, wanted: HadrRole, asked: Asked) -> Judge {
-    let (pair, name) = (ctx.pair.clone(), ctx.pair.node(id).name.clone());
-    judge(move |output: &Output| {
-        let told = asked.told(pair.db2(), output);
-        let (side, facts) = (told.side(), told.facts(&name, pair.db2(), None));
-        let why = format!("the database on {name} is {}", look::describe(&side));
-        match (side.role, side.active) {
-            (HadrRole::Unknown, _) | (_, Tri::Unknown) => Judgement::unknown(format!("{why} ({})", told.why), facts),
-            (role, Tri::Yes) if role == wanted => Judgement::succeeded(why, facts),
-            _ => Judgement::failed(why, facts),
-        }
-    })
 }

@@ -1,6 +1,6 @@
 //! Reading what DB2's programs print. Pure; tested on captures of every version and on rubbish.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use journal_schema::{HadrConnection, HadrRole, HadrState};
 
@@ -132,7 +132,9 @@ pub fn hadr(r: &ActionResult, database: &str) -> Seen {
         return Seen::Unknown;
     }
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    let Some(header) = lines.iter().find(|l| l.starts_with("Database ") && l.contains(" -- Database ")) else {
+    let headers =
+        || lines.iter().map(|l| l.trim_start()).filter(|l| l.starts_with("Database ") && l.contains(" -- Database "));
+    let Some(header) = headers().next() else {
         return if text.contains("Unable to attach to database manager") {
             Seen::InstanceDown
         } else if text.contains("not activated on database") {
@@ -142,13 +144,16 @@ pub fn hadr(r: &ActionResult, database: &str) -> Seen {
         };
     };
     let named = header.split(" -- ").nth(1).and_then(|part| part.strip_prefix("Database ")).unwrap_or_default().trim();
-    if !named.eq_ignore_ascii_case(database) {
+    // Two databases, or one twice: which of them what follows is about is anybody's guess.
+    if !named.eq_ignore_ascii_case(database) || headers().nth(1).is_some() {
         return Seen::Unknown;
     }
-    if lines.iter().any(|l| l.trim().starts_with("HADR is not active")) {
-        return Seen::Standard;
+    let begins = |word: &str| lines.iter().any(|l| l.trim_start().starts_with(word));
+    if begins("HADR is not active") {
+        let contradicts = begins("HADR_ROLE") || begins("ConnectStatus");
+        return if contradicts { Seen::Unknown } else { Seen::Standard };
     }
-    let found = if lines.iter().any(|l| l.trim_start().starts_with("HADR_ROLE")) {
+    let found = if begins("HADR_ROLE") {
         blocks(&lines).into_iter().map(|block| of_keys(&block?, named)).collect()
     } else {
         vec![of_table(&lines, named)]
@@ -229,7 +234,8 @@ fn of_table(lines: &[&str], database: &str) -> Option<Hadr> {
         lines.get(at + 1).copied()
     };
     let words = |head: &str| below(head).map(|l| l.split_whitespace().collect::<Vec<&str>>());
-    let general = words("Role")?;
+    let heads = lines.iter().find(|l| l.split_whitespace().next() == Some("Role"))?;
+    let (role_word, state_words, mode_word) = general(heads, &words("Role")?)?;
     let connect = below("ConnectStatus")?;
     let log = |head: &str| {
         let words = words(head)?;
@@ -246,10 +252,10 @@ fn of_table(lines: &[&str], database: &str) -> Option<Hadr> {
     };
     Some(Hadr {
         database: database.to_uppercase(),
-        role: role(general.first()?),
-        state: state(general.get(1)?),
+        role: role(role_word),
+        state: state(&state_words),
         connection: connection(connect.split_whitespace().next()?),
-        sync_mode: general.get(2).copied().and_then(sync_mode),
+        sync_mode: sync_mode(mode_word),
         connected_since: in_parentheses(connect),
         timeout_s: last(connect),
         peer_window_s: window.and_then(last),
@@ -263,6 +269,21 @@ fn of_table(lines: &[&str], database: &str) -> Option<Hadr> {
         standby_id: None,
         ends: ends(),
     })
+}
+
+/// Role, state and mode of the first of these tables. The heads say which column is which; a state of several words (`Remote catchup
+/// pending`) is what stands between its neighbours.
+fn general<'a>(heads: &str, values: &[&'a str]) -> Option<(&'a str, String, &'a str)> {
+    // `LogGapRunAvg (bytes)` is one head.
+    let heads: Vec<&str> = heads.split_whitespace().filter(|w| !w.starts_with('(')).collect();
+    let column = |head: &str| heads.iter().position(|h| *h == head);
+    let (role, state, mode) = (column("Role")?, column("State")?, column("SyncMode")?);
+    if values.len() == heads.len() {
+        return Some((values[role], values[state].to_owned(), values[mode]));
+    }
+    let surplus = values.len().checked_sub(heads.len())?;
+    let after = |at: usize| if at > state { at + surplus } else { at };
+    Some((values[after(role)], values[state..=state + surplus].join(" "), values[after(mode)]))
 }
 
 /// `GET SNAPSHOT FOR DB`: its block `HADR Status`. Deprecated, but it names what `db2pd` does not on some releases.
@@ -313,16 +334,19 @@ pub fn snapshot(statement: &Statement, database: &str) -> Option<Hadr> {
     })
 }
 
+/// `S0000000.LOG, 0, 0` is what DB2 shows where it knows no position: of a partner that was never connected. Two such are not the same place.
 fn position(file: &str, page: u64, byte: u64) -> Option<Position> {
     let number = file.strip_prefix('S')?.strip_suffix(".LOG")?;
-    let fits = number.len() == 7 && number.bytes().all(|b| b.is_ascii_digit());
+    let fits = number.len() == 7 && number.bytes().all(|b| b.is_ascii_digit()) && byte > 0;
     fits.then(|| Position { file: file.to_owned(), page, byte })
 }
 
-/// The number in parentheses: seconds since 1970, the same in every language. 0: never.
+/// The number in parentheses: seconds since 1970, the same in every language and time zone. 0: never. What lies thousands of years ahead is
+/// no time.
 fn in_parentheses(text: &str) -> Option<u64> {
+    const LAST: u64 = 1 << 38;
     let (_, rest) = text.rsplit_once('(')?;
-    rest.split_once(')')?.0.trim().parse().ok().filter(|epoch| *epoch > 0)
+    rest.split_once(')')?.0.trim().parse().ok().filter(|epoch| (1..LAST).contains(epoch))
 }
 
 /// A word without blanks and underscores, in small letters: `REMOTE_CATCHUP_PENDING`, `RemoteCatchupPending`, `Remote catchup pending`.
@@ -379,7 +403,8 @@ pub fn config(statement: &Statement) -> Option<Config> {
     if statement.exit != Some(0) {
         return None;
     }
-    let mut values = BTreeMap::new();
+    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    let mut twice = BTreeSet::new();
     for line in statement.text.lines() {
         // The value may hold an `=`; the name never does.
         let Some((label, value)) =
@@ -391,8 +416,14 @@ pub fn config(statement: &Statement) -> Option<Config> {
         let name = label.rsplit_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
         let parameter = name
             .filter(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit()));
-        values.insert(parameter.unwrap_or(label).to_owned(), value);
+        let name = parameter.unwrap_or(label).to_owned();
+        if values.get(&name).is_some_and(|former| *former != value) {
+            twice.insert(name.clone());
+        }
+        values.insert(name, value);
     }
+    // Two values for one name are none.
+    values.retain(|name, _| !twice.contains(name));
     values.contains_key("HADR database role").then_some(Config(values))
 }
 
@@ -459,10 +490,12 @@ pub enum Instance {
 
 /// `db2gcf -s`
 pub fn instance(r: &ActionResult) -> Instance {
-    let state = r
+    let mut states = r
         .stdout
         .lines()
-        .find_map(|l| l.split_once(':').filter(|(k, _)| k.trim() == "DB2 State").map(|(_, v)| v.trim()));
+        .filter_map(|l| l.split_once(':').filter(|(k, _)| k.trim() == "DB2 State").map(|(_, v)| v.trim()));
+    // Of two instances it is not said here which one is meant.
+    let state = states.next().filter(|first| states.all(|other| other == *first));
     match (r.exit, state) {
         (Some(0), Some("Available")) => Instance::Available,
         (Some(1..=16), Some("Operable")) => Instance::Operable,

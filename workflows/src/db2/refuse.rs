@@ -3,16 +3,16 @@
 use journal_schema::{DatabaseRole, Fact, HadrRole, Tri};
 
 use super::{
-    advice::{activate, as_owner},
-    look,
+    advice::activate,
     takeover::{Side, View},
+    told,
 };
-use crate::{Known, model::NodeId, step::next, table::Context, vocabulary::db2 as calls};
+use crate::{Known, by_hand, model::NodeId, notes, step::next, table::Context, vocabulary::db2 as calls};
 
 /// What forbids a takeover whatever else is so: both databases take writes, or the target's does already. `fresh`: everything that is
 /// known, with the newest look at the target in it.
 pub fn at_once(ctx: &Context<'_>, view: &View, fresh: &Known) -> Option<String> {
-    let writes = |side: &Side| look::plain_role(side) == DatabaseRole::Primary;
+    let writes = |side: &Side| told::plain_role(side) == DatabaseRole::Primary;
     let primary = |side: &Side| side.role == HadrRole::Primary && side.active != Tri::No;
     if (writes(&view.target) || primary(&view.target)) && (writes(&view.other) || primary(&view.other)) {
         return Some(split_brain(ctx, view, fresh));
@@ -33,7 +33,11 @@ pub fn at_once(ctx: &Context<'_>, view: &View, fresh: &Known) -> Option<String> 
              half-way{}{}",
             next("hamn journal list", "an unfinished run is gone on with: hamn resume RUN"),
             next(
-                &as_owner(ctx.target(), ctx.pair.db2(), &format!("db2pd -d {} -hadr", ctx.pair.db2().database)),
+                &by_hand::as_owner(
+                    ctx.target(),
+                    ctx.pair.db2(),
+                    &format!("db2pd -d {} -hadr", ctx.pair.db2().database)
+                ),
                 "otherwise: what it says of its partner; the rest of the way by hand is section 8.0 of the procedure, step 3 and on"
             )
         )
@@ -52,7 +56,7 @@ fn split_brain(ctx: &Context<'_>, view: &View, fresh: &Known) -> String {
     let looks = format!("db2 {}; db2 \"SELECT COUNT(*) FROM NODELIST\"; db2 terminate", calls::connect(db2));
     let [first, second] = sides.map(|(id, _)| ctx.pair.node(id));
     text += &next(
-        &as_owner(first, db2, &looks.replace('"', "\\\"")),
+        &by_hand::as_owner(first, db2, &looks.replace('"', "\\\"")),
         "compare what each holds: here, and the same on the other",
     );
     for (keep, lose) in [(first, second), (second, first)] {
@@ -63,7 +67,7 @@ fn split_brain(ctx: &Context<'_>, view: &View, fresh: &Known) -> String {
             calls::deactivate(db2)
         );
         text += &next(
-            &as_owner(lose, db2, &leave),
+            &by_hand::as_owner(lose, db2, &leave),
             &format!(
                 "only if the copy of {} is the cluster's: that of {} leaves, and is overwritten by: hamn run setup --target {}",
                 keep.name, lose.name, keep.name
@@ -87,7 +91,7 @@ fn one_of_two(ctx: &Context<'_>, id: NodeId, side: Side, fresh: &Known) -> Strin
     let epoch = fresh.epoch(name).map_or("an unknown epoch".to_owned(), |epoch| format!("epoch {epoch}"));
     format!(
         "{name}: {}, {log}, {epoch}; holds {address}: {}; xcatd runs: {}",
-        look::describe(&side),
+        told::describe(&side),
         word(fresh.holds(name, address), "yes", "no"),
         word(fresh.service(name, "xcatd").0, "yes", "no"),
     )
@@ -100,16 +104,16 @@ pub fn in_words(ctx: &Context<'_>, view: &View, fresh: &Known, why: &str) -> Str
     if view.managed {
         let by = NodeId::BOTH.into_iter().filter_map(|id| {
             let node = ctx.pair.node(id);
-            let manager = fresh.setting(&node.name, look::MANAGER).filter(|m| !m.is_empty())?;
+            let manager = fresh.setting(&node.name, notes::MANAGER).filter(|m| !m.is_empty())?;
             Some(format!("CLUSTER_MGR is {manager} on {}", node.name))
         });
         let by: Vec<String> = by.collect();
         return format!(
             "{name}: {why} ({}); DB2 refuses a takeover by anybody else (SQL1770N reason code 10){}{}",
             by.join(", "),
-            next(&super::advice::as_root(node, "lssam"), "what the cluster manager is doing; let it take over"),
+            next(&by_hand::as_root(node, "lssam"), "what the cluster manager is doing; let it take over"),
             next(
-                &as_owner(node, db2, "db2haicu -disable"),
+                &by_hand::as_owner(node, db2, "db2haicu -disable"),
                 "or take HADR away from it, on both machines, before hamn is to do it"
             )
         );
@@ -136,7 +140,7 @@ pub fn left_pair(ctx: &Context<'_>) -> String {
             &format!("only if {other} serves: makes this one a standby again")
         ),
         next(
-            &as_owner(ctx.target(), db2, &open),
+            &by_hand::as_owner(ctx.target(), db2, &open),
             &format!("only if {other} is proven off: opens it with what it had received, and can be done once only")
         )
     )
@@ -160,7 +164,7 @@ pub fn mismatch(ctx: &Context<'_>, fresh: &Known) -> Option<String> {
         let advice = [target, other].into_iter().filter(|id| of(*id) != Some(wanted.as_str())).map(|id| {
             let update = format!("db2 {}; db2 terminate", calls::set_config(db2, parameter, wanted));
             next(
-                &as_owner(ctx.pair.node(id), db2, &update),
+                &by_hand::as_owner(ctx.pair.node(id), db2, &update),
                 "the value of hamn.toml; it counts from the database's next activation",
             )
         });

@@ -8,17 +8,19 @@ use journal_schema::{DatabaseRole, Fact, HadrConnection, HadrRole, HadrState, Op
 use super::{
     advice,
     instance::{self, Opening},
-    look, message, read,
+    message, read,
     takeover::Side,
+    told,
 };
 use crate::{
-    Known, Request,
+    Known, Request, by_hand,
     model::{Node, NodeId, Pair, Platform, SyncMode},
+    notes,
     script::{Action, Output, Script},
     step::{Judgement, Place, Step, judge_exit_codes, next},
     steps::{
-        Batch, aix, claim, fit, idempotent, judge, look as looking, other, read as basic, seed, service_nodes, target,
-        the_probe_decides, undo, xcat,
+        Batch, aix, claim, fit, idempotent, judge, look, nothing_to_see, other, read as basic, seed, service_nodes,
+        setup, target, the_probe_decides, undo, xcat,
     },
     table::{Context, Guard},
     vocabulary::{self, db2 as calls, transfer},
@@ -28,7 +30,8 @@ use crate::{
 pub const REJOINS: Guard =
     Guard { name: "the machine in service is a primary, and the copy was in HADR", holds: rejoins };
 /// Nothing to rejoin.
-pub const APART: Guard = Guard { name: "HADR was dissolved: only a new copy helps", holds: |ctx| !rejoins(ctx) };
+pub const APART: Guard =
+    Guard { name: "HADR was dissolved, or there is no copy: only a new one helps", holds: |ctx| !rejoins(ctx) };
 /// The returning machine is a standby that follows.
 pub const JOINED: Guard = Guard { name: "the returning copy is connected and follows", holds: joined };
 /// It is not.
@@ -36,7 +39,12 @@ pub const PARTED: Guard = Guard { name: "the returning copy vanished or does not
 
 fn rejoins(ctx: &Context<'_>) -> bool {
     let [here, there] = [ctx.target(), ctx.other()].map(|node| Side::of(ctx.known.hadr(&node.name)));
-    there.role == HadrRole::Primary && here.role != HadrRole::Standard
+    there.role == HadrRole::Primary && here.role != HadrRole::Standard && !absent(ctx)
+}
+
+/// The returning machine has an instance and no database: its disk is new, or somebody dropped it.
+fn absent(ctx: &Context<'_>) -> bool {
+    ctx.known.setting(&ctx.target().name, notes::HADR_ROLE) == Some("absent")
 }
 
 fn joined(ctx: &Context<'_>) -> bool {
@@ -53,8 +61,8 @@ fn follows(side: Side) -> bool {
 /// May the returning machine be made a standby of the one in service?
 pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, ctx.pair.db2());
-    let (pair, known, request, own) = (ctx.pair.clone(), ctx.known.clone(), ctx.request.clone(), claim::text(ctx));
+    let asked = told::ask(&mut batch, ctx.pair.db2());
+    let (pair, known, request, own) = (ctx.pair.clone(), ctx.known.clone(), ctx.request.clone(), ctx.signature());
     let seen = judge(move |output: &Output| {
         let (here, there) = (pair.node(request.target), pair.node(request.target.other()));
         let told = asked.told(pair.db2(), output);
@@ -73,7 +81,7 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
                 None => return Judgement::unknown(format!("the claim on {} could not be read", node.name), facts),
             }
         }
-        if look::plain_role(&side) == DatabaseRole::Primary && serving == DatabaseRole::Primary {
+        if told::plain_role(&side) == DatabaseRole::Primary && serving == DatabaseRole::Primary {
             let why = "both databases are active and writable: hamn does not choose between them; compare their contents, stop one, and \
                        say by that which one is the cluster's";
             return failed(why.into());
@@ -102,7 +110,7 @@ pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
             // One that runs is stopped by the run; what cannot be seen may be the one that serves.
             (xcatd != Tri::Unknown, xcatd == Tri::Unknown, "whether xcatd runs there is not known"),
         ];
-        let brief = format!("may become the standby of {}; its copy is {}", there.name, look::describe(&side));
+        let brief = format!("may become the standby of {}; its copy is {}", there.name, told::describe(&side));
         crate::steps::verify::weighed(&all, &here.name, &brief, facts)
     });
     let title = format!("may {} become the standby of {}", ctx.target().name, ctx.other().name);
@@ -120,7 +128,7 @@ fn lets_go(pair: &Pair, here: &Node, serving: &str) -> String {
     format!(
         "it holds the service address {address}, which is {serving}'s by now: two machines answer for it{}{}",
         next(
-            &advice::as_root(here, &command),
+            &by_hand::as_root(here, &command),
             "by its own address; it is gone at once, and at the next boot too where that is kept in the ODM"
         ),
         next("hamn run failback", "then looks again")
@@ -162,7 +170,7 @@ pub fn claim(ctx: &Context<'_>) -> Vec<Step> {
             format!("{name} gives up the claim of the run that fenced it"),
             target(ctx),
             Script::new().then(Action::Unclaim { path, content: text }),
-            looking(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair))),
+            look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair))),
             gone,
         )
     });
@@ -192,12 +200,16 @@ pub fn quiet(ctx: &Context<'_>) -> Vec<Step> {
 fn answers(ctx: &Context<'_>, step_id: &str) -> Step {
     let (db2, node) = (ctx.pair.db2().clone(), ctx.target().clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, &db2);
+    let asked = told::ask(&mut batch, &db2);
     let title = format!("the database on {} answers what it is asked", node.name);
     let seen = judge(move |output: &Output| {
         let told = asked.told(&db2, output);
         let facts = told.facts(&node.name, &db2, None);
         match advice::unreadable(&node, &db2, &told) {
+            // An instance that says so answers, too: the new copy overwrites nothing.
+            _ if told.absent => {
+                Judgement::succeeded(format!("there is no {} on {}: it gets a copy", db2.database, node.name), facts)
+            }
             Some(why) => Judgement::unknown(why, facts),
             None => Judgement::succeeded(format!("the database on {} answers", node.name), facts),
         }
@@ -224,7 +236,11 @@ pub fn placed(ctx: &Context<'_>) -> Vec<Step> {
         ctx.known.host_name(&ctx.target().name).unwrap_or(&name).to_owned()
     };
     steps.extend(instance::renamed(ctx, id, &name, "placed", 2));
-    steps.push(Step { stage: 5, ..instance::addresses(ctx, id, false, "placed.addresses") });
+    // A machine with a new disk does not know the services of HADR either.
+    steps.push(Step { stage: 4, ..setup::ports_on(ctx, id, "placed.ports") });
+    if !absent(ctx) {
+        steps.push(Step { stage: 5, ..instance::addresses(ctx, id, false, "placed.addresses") });
+    }
     // The machine in service must know where its standby is: a parameter that counts from the next activation is put right by then.
     steps.push(Step { stage: 5, ..instance::addresses(ctx, id.other(), true, "placed.partner") });
     fit(steps)
@@ -243,12 +259,12 @@ pub fn take_in(ctx: &Context<'_>) -> Vec<Step> {
 fn follow(ctx: &Context<'_>, step_id: &str) -> Step {
     let (pair, name) = (ctx.pair.clone(), ctx.target().name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, pair.db2());
+    let asked = told::ask(&mut batch, pair.db2());
     let title = format!("the database on {name} follows, or has vanished because its log does not match");
     let seen = judge(move |output: &Output| {
         let told = asked.told(pair.db2(), output);
         let (side, facts) = (told.side(), told.facts(&name, pair.db2(), None));
-        let why = format!("the database on {name} is {}", look::describe(&side));
+        let why = format!("the database on {name} is {}", told::describe(&side));
         let peer = side.state == HadrState::Peer || pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
         match side.active {
             Tri::No => Judgement::succeeded(format!("{why}: its log does not match"), facts),
@@ -265,12 +281,12 @@ fn follow(ctx: &Context<'_>, step_id: &str) -> Step {
 pub fn level(ctx: &Context<'_>, id: NodeId, idle: bool, step_id: &str) -> Step {
     let (pair, name) = (ctx.pair.clone(), ctx.pair.node(id).name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, pair.db2());
+    let asked = told::ask(&mut batch, pair.db2());
     let title = format!("{name} is in peer state, connected, and has everything");
     let seen = judge(move |output: &Output| {
         let told = asked.told(pair.db2(), output);
         let (side, facts) = (told.side(), told.facts(&name, pair.db2(), None));
-        let why = format!("the database on {name} is {}", look::describe(&side));
+        let why = format!("the database on {name} is {}", told::describe(&side));
         let even = told.seen.hadr().is_some_and(|h| if idle { h.equal() } else { h.has_all() });
         let superasync = pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
         match side.active {
@@ -289,12 +305,12 @@ pub fn level(ctx: &Context<'_>, id: NodeId, idle: bool, step_id: &str) -> Step {
 pub fn partner(ctx: &Context<'_>, step_id: &str) -> Step {
     let (pair, name) = (ctx.pair.clone(), ctx.other().name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, pair.db2());
+    let asked = told::ask(&mut batch, pair.db2());
     let title = format!("{name} sees its standby in peer state, connected");
     let seen = judge(move |output: &Output| {
         let told = asked.told(pair.db2(), output);
         let (side, facts) = (told.side(), told.facts(&name, pair.db2(), None));
-        let why = format!("the database on {name} is {}", look::describe(&side));
+        let why = format!("the database on {name} is {}", told::describe(&side));
         let superasync = pair.db2().hadr.sync_mode == SyncMode::SuperAsync;
         let near = side.state == HadrState::Peer || (superasync && side.state == HadrState::RemoteCatchup);
         if side.role == HadrRole::Primary && near && side.connection == HadrConnection::Connected {
@@ -307,9 +323,17 @@ pub fn partner(ctx: &Context<'_>, step_id: &str) -> Step {
     Step { retries: 6, retry_pause_ms: 1_000, traps: &[41], section: "5.1.8", ..step }
 }
 
-/// Keeps what only the old copy has: its configuration and its log files (trap 67).
+/// Keeps what only the old copy has: its configuration and its log files (trap 67). Where there is no old copy, there is at least to be a
+/// directory for the image.
 pub fn save(ctx: &Context<'_>) -> Vec<Step> {
     let db2 = ctx.pair.db2();
+    if absent(ctx) {
+        let title = format!("{} is there on {}, for the image", db2.backup_dir, ctx.target().name);
+        let script = Script::new().run(transfer::directory(&db2.backup_dir, &db2.instance));
+        let step = idempotent("save.directory", title, target(ctx), script, Script::new(), nothing_to_see());
+        let judge_effect = judge_exit_codes();
+        return fit(vec![Step { judge_effect, look_first: false, retries: 1, section: "5.1.4", ..step }]);
+    }
     let directory = format!("{}/hamn-{}", db2.backup_dir, ctx.run);
     let name = &ctx.target().name;
     let seen = judge({
@@ -337,7 +361,7 @@ pub fn save(ctx: &Context<'_>) -> Vec<Step> {
             format!("keep the log files and the configuration of the old copy on {name}"),
             target(ctx),
             Script::new().run(calls::save_logs(db2, &directory)),
-            looking(vocabulary::cat(&format!("{directory}/complete"))),
+            look(vocabulary::cat(&format!("{directory}/complete"))),
             seen,
         )
     };
@@ -356,8 +380,19 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
         .run(transfer::directory(&db2.backup_dir, &db2.instance))
         .run(seed::before_backup(db2))
         .look(calls::clp(db2, [calls::deactivate(db2), calls::backup(db2, &db2.backup_dir)]).timeout(calls::LONG_S))
-        .look(seed::after_backup(db2));
+        .look(seed::after_backup(db2))
+        // Whatever became of the image: this is the database in service. That it is open is for the next step to see.
+        .look(calls::clp(db2, [calls::start_as_primary_by_force(db2)]).timeout(calls::waits_for_partner(db2)));
     let directory = db2.backup_dir.clone();
+    // xcatd is started when the image is there; until then by hand.
+    let meanwhile = match ctx.other().platform {
+        Platform::Aix => "startsrc -s xcatd".to_owned(),
+        Platform::Linux => ctx.pair.xcat.control.join(" ").replace("{action}", "start"),
+    };
+    let meanwhile = next(
+        &by_hand::as_root(ctx.other(), &meanwhile),
+        "its database is open again: serves the cluster until the run is gone on with",
+    );
     let judge_effect = judge({
         let name = name.clone();
         move |output: &Output| {
@@ -374,7 +409,7 @@ pub fn back_up(ctx: &Context<'_>) -> Vec<Step> {
                 );
             }
             if !said.done() {
-                return Judgement::failed(format!("BACKUP DB: {said}"), Vec::new());
+                return Judgement::failed(format!("BACKUP DB on {name}: {said}{meanwhile}"), Vec::new());
             }
             seed::fresh(&name, &directory, &statements[1], output.at(5))
         }
@@ -451,7 +486,7 @@ pub fn copy(ctx: &Context<'_>) -> Vec<Step> {
             format!("copy the image from {} to {}", from.name, to.name),
             other(ctx),
             script,
-            looking(calls::image_sum(db2, timestamp(ctx))),
+            look(calls::image_sum(db2, timestamp(ctx))),
             seen,
         )
     };
@@ -475,7 +510,7 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
             None => Judgement::failed(format!("the image {stamp} is not on {name}"), Vec::new()),
         }
     });
-    let probe = looking(calls::image_sum(db2, &stamp));
+    let probe = look(calls::image_sum(db2, &stamp));
     let title = format!("the image on {name} is whole");
     let arrived = Step { traps: &[28, 45], ..Step::observe("reseed.whole", title, target(ctx), probe, whole) };
     let mut steps = vec![arrived];
@@ -512,7 +547,7 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
         match said {
             message::Said::Done(_) => Judgement::succeeded("DB2 says that it restored", Vec::new()),
             message::Said::Unknown => Judgement::unknown(format!("RESTORE DATABASE: {said}"), Vec::new()),
-            _ => Judgement::failed(format!("RESTORE DATABASE: {said}"), Vec::new()),
+            _ => Judgement::failed(format!("RESTORE DATABASE on {machine}: {said}"), Vec::new()),
         }
     });
     steps.push(Step {
@@ -525,7 +560,7 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
             format!("restore the image {stamp} on {name}, if its database is in no HADR pair"),
             target(ctx),
             script,
-            looking(vocabulary::cat(&marker)),
+            look(vocabulary::cat(&marker)),
             seen,
         )
     });
@@ -538,17 +573,17 @@ pub fn restore(ctx: &Context<'_>) -> Vec<Step> {
 fn leave(ctx: &Context<'_>) -> Step {
     let (db2, name) = (ctx.pair.db2(), ctx.target().name.clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let known = db2.clone();
     let title = format!("the old copy on {name} is in no HADR pair");
     let seen = judge(move |output: &Output| {
         let told = asked.told(&known, output);
         let (side, facts) = (told.side(), told.facts(&name, &known, None));
-        let why = format!("the database on {name} is {}", look::describe(&side));
+        let why = format!("the database on {name} is {}", told::describe(&side));
         match (side.role, side.active) {
             (HadrRole::Standard, Tri::No) => Judgement::succeeded(why, facts),
             // There is none, which is as good.
-            _ if told.why.starts_with("SQL1013N") => Judgement::succeeded("there is no database", facts),
+            _ if told.absent => Judgement::succeeded("there is no database", facts),
             (HadrRole::Unknown, _) | (_, Tri::Unknown) => Judgement::unknown(format!("{why} ({})", told.why), facts),
             _ => Judgement::failed(why, facts),
         }

@@ -2,13 +2,13 @@
 
 use journal_schema::{DatabaseRole, Fact, HadrRole, Tri, Verdict};
 
-use super::{look, promote::counting, read};
+use super::{message::Said, promote::counting, read, told};
 use crate::{
     host,
     model::Platform,
     script::{Output, Script},
     step::{Judgement, Step, Undo},
-    steps::{Batch, address, aix, fence, fit, judge, read as basic, schedules, target, undo, xcat},
+    steps::{Batch, address, aix, fence, fit, judge, read as basic, running, schedules, target, undo, xcat},
     table::Context,
     vocabulary::{self, db2 as calls},
 };
@@ -24,6 +24,10 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
         let connected = super::message::said(&statements[0]);
         if !connected.done() {
             return Judgement::failed(format!("the database on {name} lets nobody in: {connected}"), Vec::new());
+        }
+        let counted = super::message::said(&statements[1]);
+        if let Said::Refused(_) = counted {
+            return Judgement::failed(format!("the database on {name} does not show its nodes: {counted}"), Vec::new());
         }
         match xcat::enough_nodes(&name, read::counted(&statements[1]), fewest) {
             Ok(fact) => Judgement::succeeded(format!("the database on {name} is the cluster's"), vec![fact]),
@@ -52,7 +56,7 @@ pub fn on_target(ctx: &Context<'_>) -> Step {
     let (pair, node) = (ctx.pair.clone(), ctx.target().clone());
     let (fewest, raised) = (xcat::fewest_nodes(ctx), ctx.known.highest_epoch());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, pair.db2());
+    let asked = told::ask(&mut batch, pair.db2());
     let addresses = batch.look(host::addresses(&node));
     let name = batch.look(vocabulary::host_name());
     let nodes_cfg = batch.look(vocabulary::cat(&calls::nodes_path(pair.db2())));
@@ -92,7 +96,7 @@ pub fn on_target(ctx: &Context<'_>) -> Step {
         if let Err(why) = basic::site_table(output.at(site)) {
             return Judgement::failed(why, facts);
         }
-        facts.push(xcat::service_fact(&node.name, "xcatd", Tri::Yes));
+        facts.push(running::service_fact(&node.name, "xcatd", Tri::Yes));
         let cron = disarmed(&Output { results: vec![output.at(cron).clone()], ..Output::default() });
         facts.extend(cron.evidence);
         let why = format!("{} is in service at {}, epoch {raised}; {}", node.name, service.address, cron.why);
@@ -106,7 +110,7 @@ pub fn on_target(ctx: &Context<'_>) -> Step {
 pub fn last_look(ctx: &Context<'_>) -> Vec<Step> {
     let (pair, node) = (ctx.pair.clone(), ctx.target().clone());
     let mut batch = Batch::default();
-    let asked = look::ask(&mut batch, pair.db2());
+    let asked = told::ask(&mut batch, pair.db2());
     let addresses = batch.look(host::addresses(&node));
     let xcatd = batch.look(vocabulary::xcatd_processes());
     let title = format!("{} is still in service", node.name);
@@ -116,7 +120,7 @@ pub fn last_look(ctx: &Context<'_>) -> Vec<Step> {
         let running = basic::runs(output.at(xcatd));
         let mut facts = told.facts(&node.name, pair.db2(), None);
         facts.push(Fact::HoldsAddress { node: node.name.clone(), address: pair.service.address.clone(), holds });
-        facts.push(xcat::service_fact(&node.name, "xcatd", running));
+        facts.push(running::service_fact(&node.name, "xcatd", running));
         let role = told.role();
         let all = [
             (role == DatabaseRole::Primary, role == DatabaseRole::Unknown, "its database is not writable"),
@@ -155,7 +159,7 @@ pub fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
     }
     let mut batch = Batch::default();
     let addresses = batch.look(host::addresses(node));
-    let asked = look::ask(&mut batch, db2);
+    let asked = told::ask(&mut batch, db2);
     let effects = script.actions.len();
     let script = script.followed_by(&unclaim.script);
     let (pair, name) = (pair.clone(), node.name.clone());
@@ -167,7 +171,7 @@ pub fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
         }
         let side = asked.told(pair.db2(), &seen).side();
         if was_primary && !(side.active == Tri::Yes && side.role == HadrRole::Primary) {
-            let why = format!("the database on {name} is {}, not an active PRIMARY again", look::describe(&side));
+            let why = format!("the database on {name} is {}, not an active PRIMARY again", told::describe(&side));
             return Judgement::failed(why, Vec::new());
         }
         Judgement { why: format!("{name} serves as before; {}", claim.why), ..claim }

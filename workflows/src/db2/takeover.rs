@@ -64,6 +64,8 @@ pub struct View {
     pub sync_mode: Option<SyncMode>,
     /// `HADR_TIMEOUT`, milliseconds: so long a lost connection may go unnoticed.
     pub timeout_ms: u64,
+    /// `HADR_PEER_WINDOW`, milliseconds; 0 or `None`: there is none.
+    pub window_ms: Option<u64>,
     /// End of the peer window as the standby knows it, by the primary's clock.
     pub window_end_ms: Option<u64>,
     /// The standby's clock.
@@ -180,11 +182,17 @@ pub fn permitted(view: &View) -> Permitted {
 }
 
 /// Whether DB2 may be asked to take over within the peer window: by the standby's clock, less DB2's own margin, less what the clocks may
-/// differ. What is not known closes it.
+/// differ. What is not known closes it, and so does what cannot be: the primary's last message said *its clock plus the window*, and came
+/// before now. An end that lies further ahead is of a clock that was set since, or of a window of another length.
 pub fn window_open(view: &View) -> bool {
+    /// Whole seconds are shown.
+    const ROUNDING_MS: u64 = 1_000;
     let has_window = view.sync_mode.is_some_and(SyncMode::has_peer_window);
-    match (view.window_end_ms, view.clock_ms, view.skew_ms) {
-        (Some(end), Some(now), Some(skew)) => has_window && now.saturating_add(MARGIN_MS).saturating_add(skew) < end,
+    match (view.window_ms, view.window_end_ms, view.clock_ms, view.skew_ms) {
+        (Some(window), Some(end), Some(now), Some(skew)) if has_window => {
+            let left = |ms: u64| now.saturating_add(skew).saturating_add(ms);
+            left(MARGIN_MS) < end && end <= left(window.saturating_add(ROUNDING_MS))
+        }
         _ => false,
     }
 }

@@ -4,7 +4,7 @@
 use journal_schema::{Fact, OpenItem, Tri};
 
 use super::{
-    Batch, aix, fit, idempotent, judge, judged, look, nothing_to_see, other, prints, read, read::Arp, target,
+    Batch, aix, fit, held, idempotent, judge, look, nothing_to_see, other, prints, read, read::Arp, target,
     the_probe_decides, undo,
 };
 use crate::{
@@ -100,27 +100,6 @@ pub(crate) fn answered(node: String, address: String) -> Judge {
                 Judgement::failed(why, Vec::new())
             }
         }
-    })
-}
-
-/// Judges a listing of addresses: `wanted` is *yes* (held) or *no* (not held).
-pub(crate) fn held(node: String, address: String, wanted: Tri) -> Judge {
-    judge(move |output: &Output| {
-        let holds = read::holds(output.at(0), &address);
-        let facts = vec![Fact::HoldsAddress { node: node.clone(), address: address.clone(), holds }];
-        let why = match holds {
-            Tri::Yes => format!("{node} holds {address}"),
-            Tri::No => format!("{node} does not hold {address}"),
-            Tri::Unknown => format!("the addresses of {node} could not be listed: {}", read::said(output.at(0))),
-        };
-        let answer = if holds == Tri::Unknown {
-            holds
-        } else if holds == wanted {
-            Tri::Yes
-        } else {
-            Tri::No
-        };
-        judged(answer, why, facts)
     })
 }
 

@@ -7,8 +7,8 @@
 use journal_schema::{Channel, Fact, OpenItem, Tri, Verdict};
 
 use super::{
-    address::held, failback, fit, idempotent, judge, judged, look, nothing_to_see, other, read, read::Arp, read_aix,
-    target, the_probe_decides, undo,
+    failback, fit, held, idempotent, judge, judged, look, nothing_to_see, other, read, read::Arp, read_aix, target,
+    the_probe_decides, undo,
 };
 use crate::{
     host,

@@ -1,32 +1,17 @@
 //! Looking at both machines, and weighing what was seen. Reads only.
 
-use journal_schema::{Channel, DatabaseRole, Fact, Power, Tri, Verdict};
+use journal_schema::{Channel, DatabaseRole, Fact, Tri, Verdict};
 
-use super::{
-    Batch, clocks, cluster_addresses, fence, fit, judge, look, loss, postgres,
-    read::{self, Arp},
-    schedules, target, xcat,
-};
+use super::{Batch, clocks, device, fit, hasten, judge, loss, read, refusal, schedules, server, target, wire, xcat};
 use crate::{
     known::Known,
-    model::{Fence, Node, NodeId, Pair},
+    model::{Node, NodeId, Pair},
+    notes,
     script::Output,
     step::{Judgement, Place, Step},
     table::{Context, Request},
     vocabulary::{self, Helper, sql},
 };
-
-/// Note: what the server says that it listens on.
-pub const LISTEN: &str = "listen_addresses";
-/// Note: `cfgloc` before the user and the password.
-pub const CFGLOC: &str = "cfgloc";
-/// Note of a primary: how many standbys stream from it.
-pub const STREAMING: &str = "streaming standbys";
-/// Note of a primary: for how many standbys its commits wait.
-pub const SYNCHRONOUS: &str = "synchronous standbys";
-
-/// Note of a standby: time of the primary's last checkpoint known there, milliseconds since 1970 by the primary's clock.
-pub const CHECKPOINT: &str = "last checkpoint";
 
 /// Which workflow weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,18 +30,21 @@ pub fn observe(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
         Aim::Switchover => on_other,
         Aim::Failover => {
             let answers = Fact::Answers { node: ctx.other().name.clone(), channel: Channel::Ssh, answer: Tri::No };
-            let why = format!("{} is not reached by ssh, which does not mean that it is off", ctx.other().name);
-            // A machine that is half dead must not hold the failover up; what it did not say is unknown.
+            let why = format!("{} does not answer by ssh, which does not mean that it is off", ctx.other().name);
             Step { unreachable: Some(Judgement::succeeded(why, vec![answers])), optional: true, retries: 0, ..on_other }
         }
     };
     let mut steps = vec![look_at(ctx, target, "observe.target", true), on_other];
-    steps.extend(by_arp(ctx));
+    steps.extend(wire::look(ctx));
     if aim == Aim::Failover {
-        steps.extend(device(ctx));
+        steps.extend(device::observe(ctx));
+        return hasten(fit(steps), HALF_DEAD_S);
     }
     fit(steps)
 }
+
+/// Longest look at a machine that may be half dead, seconds.
+const HALF_DEAD_S: u32 = 30;
 
 /// Places of the results of [`look_at`]'s batch.
 struct Seen {
@@ -90,7 +78,7 @@ fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, strict: bool) -> Step {
         boot: batch.look(vocabulary::boot_id()),
         host: batch.look(vocabulary::host_name()),
         addresses: batch.look(vocabulary::addresses()),
-        role: batch.look(postgres::ask_role(pg)),
+        role: batch.look(server::ask_role(pg)),
         standby: batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION)),
         primary: batch.look(vocabulary::psql(pg, "postgres", sql::PRIMARY_POSITION)),
         nodes: batch.look(vocabulary::psql(pg, &pg.database, sql::CLUSTER_NODES)),
@@ -165,8 +153,8 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
         let value = value.map(|v| Fact::Note { node: name.clone(), key: key.into(), value: v.into() });
         facts.extend(value);
     };
-    remark(LISTEN, read::line(output.at(seen.listen)));
-    remark(CFGLOC, read::line(output.at(seen.cfgloc)));
+    remark(notes::LISTEN, read::line(output.at(seen.listen)));
+    remark(notes::CFGLOC, read::line(output.at(seen.cfgloc)));
     let whole = output.at(seen.clock[1]).exit.is_some();
     if !strict {
         return Judgement::succeeded(
@@ -195,11 +183,11 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
 
 fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     let role = read::role(output.at(seen.role));
-    let mut facts = vec![postgres::role_fact(name, &role)];
+    let mut facts = vec![server::role_fact(name, &role)];
     match role.role {
         DatabaseRole::Standby => {
             if let Some(position) = read::standby_position(output.at(seen.standby)) {
-                facts.extend(position_facts(name, &position));
+                facts.extend(server::position_facts(name, &position));
                 let up = if position.streaming { Tri::Yes } else { Tri::No };
                 facts.push(Fact::Streaming { node: name.to_owned(), up, synchronous: Tri::Unknown });
             }
@@ -214,7 +202,8 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
                     last_commit_ms: None,
                     last_message_ms: None,
                 });
-                for (key, count) in [(STREAMING, position.streaming), (SYNCHRONOUS, position.synchronous)] {
+                for (key, count) in [(notes::STREAMING, position.streaming), (notes::SYNCHRONOUS, position.synchronous)]
+                {
                     facts.push(Fact::Note { node: name.to_owned(), key: key.into(), value: count.to_string() });
                 }
             }
@@ -227,173 +216,11 @@ fn database_facts(name: &str, seen: &Seen, output: &Output) -> Vec<Fact> {
     facts
 }
 
-/// The facts of a standby's position.
-pub(crate) fn position_facts(node: &str, position: &read::StandbyPosition) -> Vec<Fact> {
-    let checkpoint = position.last_checkpoint_ms.map(|ms| Fact::Note {
-        node: node.to_owned(),
-        key: CHECKPOINT.into(),
-        value: ms.to_string(),
-    });
-    let log = Fact::LogPosition {
-        node: node.to_owned(),
-        written: None,
-        received: position.received,
-        replayed: position.replayed,
-        last_commit_ms: position.last_commit_ms,
-        last_message_ms: position.last_message_ms,
-    };
-    std::iter::once(log).chain(checkpoint).collect()
-}
-
-/// What answers on the wire, seen from the target: the other machine's own addresses, its database, the service address.
-fn by_arp(ctx: &Context<'_>) -> Vec<Step> {
-    let (name, prober) = (ctx.other().name.clone(), ctx.target().name.clone());
-    let interface = &ctx.target().interface;
-    let mut batch = Batch::default();
-    let carrier = batch.look(vocabulary::carrier(interface));
-    let own: Vec<(usize, String)> = cluster_addresses(ctx, ctx.request.target.other())
-        .into_iter()
-        .map(|a| (batch.look(vocabulary::arp_ask(a, interface)), a.to_owned()))
-        .collect();
-    let ports: Vec<usize> = ctx
-        .other()
-        .addresses
-        .iter()
-        .map(|a| batch.look(vocabulary::database_answers(ctx.pair.postgres(), a)))
-        .collect();
-    let fact = {
-        let prober = prober.clone();
-        move |address: &str, arp: &Arp| {
-            match arp {
-                Arp::Silence => Some(None),
-                Arp::Answered(mac) => Some(Some(mac.clone())),
-                Arp::Unknown => None,
-            }
-            .map(|by| Fact::AddressProbe {
-                node: prober.clone(),
-                address: address.to_owned(),
-                answered_by: by,
-            })
-        }
-    };
-    let wire = judge({
-        let fact = fact.clone();
-        let name = name.clone();
-        move |output: &Output| {
-            let up = read::line(output.at(carrier)) == Some("up");
-            let arps: Vec<Arp> = own.iter().map(|(at, _)| asked(up, output.at(*at))).collect();
-            let mut facts: Vec<Fact> = own.iter().zip(&arps).filter_map(|((_, a), arp)| fact(a, arp)).collect();
-            let arp = any(arps.iter().map(|a| match a {
-                Arp::Answered(_) => Tri::Yes,
-                Arp::Silence => Tri::No,
-                Arp::Unknown => Tri::Unknown,
-            }));
-            let port = any(ports.iter().map(|at| match output.at(*at).exit {
-                Some(0 | 1) => Tri::Yes,
-                Some(2) => Tri::No,
-                _ => Tri::Unknown,
-            }));
-            for (channel, answer) in [(Channel::Arp, arp), (Channel::Database, port)] {
-                facts.push(Fact::Answers { node: name.clone(), channel, answer });
-            }
-            Judgement::succeeded(format!("{name} by ARP: {arp:?}, its database: {port:?}"), facts)
-        }
-    });
-    let address = ctx.pair.service.address.clone();
-    let service = look(vocabulary::carrier(interface)).look(vocabulary::arp_ask(&address, interface));
-    let seen = judge(move |output: &Output| {
-        let arp = asked(read::line(output.at(0)) == Some("up"), output.at(1));
-        let why = match &arp {
-            Arp::Silence => format!("nobody answers for {address}"),
-            Arp::Answered(mac) => format!("{mac} answers for {address}"),
-            Arp::Unknown => format!("who answers for {address} could not be asked"),
-        };
-        Judgement::succeeded(why, fact(&address, &arp).into_iter().collect())
-    });
-    let steps = [
-        Step::observe("observe.wire", format!("does {name} answer on the wire"), target(ctx), batch.script(), wire),
-        Step::observe("observe.address", "who answers for the service address", target(ctx), service, seen),
-    ];
-    // What the wire says is shown and decides nothing: silence is no proof (trap 2).
-    steps.into_iter().map(|s| Step { optional: true, traps: &[2, 8, 13], ..s }).collect()
-}
-
-/// Silence on a dead line is no answer.
-fn asked(carrier: bool, r: &crate::ActionResult) -> Arp {
-    match read::arp(r, 1) {
-        Arp::Silence if !carrier => Arp::Unknown,
-        arp => arp,
-    }
-}
-
-/// Yes if any is; no if all are no.
-fn any(answers: impl Iterator<Item = Tri>) -> Tri {
-    let all: Vec<Tri> = answers.collect();
-    if all.contains(&Tri::Yes) {
-        Tri::Yes
-    } else if all.is_empty() || all.contains(&Tri::Unknown) {
-        Tri::Unknown
-    } else {
-        Tri::No
-    }
-}
-
-/// Status and identity of the fence device, each asked once. Only a wrong identity forbids to go on; silence is known to be possible,
-/// and must not hold a failover up: nobody waits longer for it than [`device_patience_s`].
-pub(crate) fn device(ctx: &Context<'_>) -> Vec<Step> {
-    let node = ctx.other();
-    let patience = device_patience_s(&node.fence);
-    let Some(status) = vocabulary::fence(&node.fence, "status") else { return Vec::new() };
-    let (name, device) = (node.name.clone(), node.fence.clone());
-    let seen = judge(move |output: &Output| {
-        let power = read::power(&device, output.at(0));
-        let answer = if power == Power::Unknown { Tri::Unknown } else { Tri::Yes };
-        let facts = vec![
-            Fact::PowerState { node: name.clone(), power },
-            Fact::Answers { node: name.clone(), channel: Channel::Bmc, answer },
-        ];
-        Judgement::succeeded(format!("the power controller of {name} says {power:?}"), facts)
-    });
-    let title = format!("ask the fence device of {}", node.name);
-    let status = look(status.timeout(patience));
-    let mut steps =
-        vec![Step { traps: &[2, 6, 7], ..Step::observe("observe.fence", title, Place::Controller, status, seen) }];
-    if let (Some(ask), Some(pinned)) = (vocabulary::fence_identity(&node.fence), read::pinned(&node.fence)) {
-        let same = fence::same_device(node.name.clone(), node.fence.clone(), pinned.to_owned(), ctx.target());
-        let seen = judge(move |output: &Output| match same(output) {
-            // Silence is for the fencing itself to judge, which needs the answer.
-            unclear if unclear.verdict == Verdict::Unknown => Judgement { verdict: Verdict::Succeeded, ..unclear },
-            clear => clear,
-        });
-        let title = format!("which machine the fence device of {} belongs to", node.name);
-        steps.push(Step {
-            // One's own command may stand for a device that lets one in at a time.
-            stage: u8::from(matches!(node.fence, Fence::Command { .. })),
-            traps: &[6],
-            ..Step::observe("observe.device", title, Place::Controller, look(ask.timeout(patience)), seen)
-        });
-    }
-    steps
-}
-
-/// Longest wait for a fence device that is only looked at, seconds: ten, unless its own options grant it more.
-pub(crate) fn device_patience_s(fence: &Fence) -> u32 {
-    let granted = match fence {
-        Fence::Agent { options, .. } => {
-            let patient =
-                options.iter().filter(|(key, _)| key.ends_with("_timeout") || key == "power_wait" || key == "delay");
-            patient.filter_map(|(_, value)| value.parse::<u32>().ok()).fold(0_u32, u32::saturating_add)
-        }
-        Fence::Command { .. } | Fence::Attestation => 0,
-    };
-    granted.clamp(10, 60)
-}
-
 /// Weighs the whole: may this workflow go on, and what is lost at most. Looks at the target once more for its claim and position.
 pub fn weigh(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
     let pg = ctx.pair.postgres();
     let mut batch = Batch::default();
-    let role = batch.look(postgres::ask_role(pg));
+    let role = batch.look(server::ask_role(pg));
     let position = batch.look(vocabulary::psql(pg, "postgres", sql::STANDBY_POSITION));
     let claim = batch.look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
     let scales = Scales {
@@ -401,7 +228,7 @@ pub fn weigh(ctx: &Context<'_>, aim: Aim) -> Vec<Step> {
         pair: ctx.pair.clone(),
         known: ctx.known.clone(),
         request: ctx.request.clone(),
-        own_claim: super::claim::text(ctx),
+        own_claim: ctx.signature(),
         fewest: xcat::fewest_nodes(ctx),
     };
     let seen = judge(move |output: &Output| {
@@ -445,9 +272,9 @@ impl Scales {
             (&self.pair.node(self.request.target).name, &self.pair.node(self.request.target.other()).name);
         let refuse = |why: String| Err((Verdict::Failed, why));
         let unclear = |why: String| Err((Verdict::Unknown, why));
-        facts.push(postgres::role_fact(target, role));
+        facts.push(server::role_fact(target, role));
         if let Some(position) = position {
-            facts.extend(position_facts(target, position));
+            facts.extend(server::position_facts(target, position));
         }
         // The bound is shown also where the answer is no.
         let loss = position.map(|p| self.loss(role, p));
@@ -456,12 +283,13 @@ impl Scales {
             let up = if view.standby.streaming { Tri::Yes } else { Tri::No };
             facts.push(Fact::Streaming { node: target.clone(), up, synchronous: view.synchronous });
         }
-        for (node, text) in [(target, claim), (other, self.known.claim(other))] {
+        let (here, there) = (self.request.target, self.request.target.other());
+        for (id, node, text) in [(here, target, claim), (there, other, self.known.claim(other))] {
             match text {
                 Some("") => {}
                 Some(text) if text == self.own_claim => {}
-                Some(text) => return refuse(format!("{node} is claimed: {text}")),
-                None if node == target || self.aim == Aim::Switchover => {
+                Some(text) => return refuse(refusal::claimed(&self.pair, id, text)),
+                None if id == here || self.aim == Aim::Switchover => {
                     return unclear(format!("the claim on {node} could not be read"));
                 }
                 None => {}
@@ -474,10 +302,12 @@ impl Scales {
         }
         match role.role {
             DatabaseRole::Standby => {}
-            DatabaseRole::Primary => return refuse(format!("the database on {target} is primary already")),
-            DatabaseRole::Down => {
-                return refuse(format!("the database on {target} is down: start it, so that it can be seen"));
+            DatabaseRole::Primary => {
+                let workflow = if self.aim == Aim::Failover { "failover" } else { "switchover" };
+                let other_role = self.known.database(other).0;
+                return refuse(refusal::primary_already(&self.pair, here, workflow, other_role));
             }
+            DatabaseRole::Down => return refuse(refusal::down(&self.pair, here)),
             DatabaseRole::Unknown => return unclear(format!("the role of the database on {target} is not known")),
         }
         let Some(position) = position else {
@@ -506,7 +336,7 @@ impl Scales {
         let address = &self.pair.service.address;
         match self.known.holds(target, address) {
             Tri::No => {}
-            Tri::Yes => return refuse(format!("{target} holds the service address {address} already")),
+            Tri::Yes => return refuse(refusal::holds_address(&self.pair, here)),
             Tri::Unknown => return unclear(format!("whether {target} holds {address} could not be seen")),
         }
         match self.aim {
@@ -523,7 +353,13 @@ impl Scales {
         other: &str,
     ) -> Result<String, (Verdict, String)> {
         let (bytes, millis) = loss.map_or((None, None), loss::bound);
-        let words = loss::in_words(bytes, millis);
+        let mut words = loss::in_words(bytes, millis);
+        // The bound is of the moment, and a machine that is in service goes on taking writes.
+        if other_role == DatabaseRole::Primary
+            && loss.is_some_and(|l| l.synchronous != Tri::Yes || !l.standby.streaming)
+        {
+            words.push_str(&format!(" so far, and what {other} takes until it is off"));
+        }
         if millis.is_none() && !self.request.accept_unknown_loss {
             let why = format!("{words}: what is lost is not known, and that was not accepted (--accept-unknown-loss)");
             return Err((Verdict::Failed, why));
@@ -552,7 +388,7 @@ impl Scales {
             let why = format!("{target} does not stream from {other}: a switchover would have to wait for ever");
             return Err((Verdict::Failed, why));
         }
-        match self.known.note(other, STREAMING).and_then(|n| n.parse::<u64>().ok()) {
+        match self.known.note(other, notes::STREAMING).and_then(|n| n.parse::<u64>().ok()) {
             Some(0) => return Err((Verdict::Failed, format!("{other} has no standby that streams"))),
             Some(_) => {}
             None => return Err((Verdict::Unknown, format!("whether {other} has a standby could not be read"))),
@@ -577,7 +413,7 @@ impl Scales {
             DatabaseRole::Primary if timeline == role.timeline => {
                 let count = |key| self.known.note(other, key).and_then(|n| n.parse::<u64>().ok());
                 // Where there are several, commits may wait for another one.
-                let synchronous = match (count(STREAMING), count(SYNCHRONOUS)) {
+                let synchronous = match (count(notes::STREAMING), count(notes::SYNCHRONOUS)) {
                     (Some(1), Some(1)) => Tri::Yes,
                     (_, Some(0)) => Tri::No,
                     _ => Tri::Unknown,

@@ -2,20 +2,16 @@
 
 use journal_schema::{Channel, DatabaseRole, Fact, OpenItem, Tri};
 
-use super::{address, fit, idempotent, judge, look, other, postgres, read, target, undo, verify};
+use super::{address, fit, idempotent, judge, look, other, read, server, target, undo, verify};
 use crate::{
     db2,
     model::{Flavour, NodeId},
+    notes,
     script::{Action, Output, Script},
     step::{Judge, Judgement, Place, Step, Undo},
     table::Context,
     vocabulary,
 };
-
-/// What this run writes into its claims.
-pub fn text(ctx: &Context<'_>) -> String {
-    format!("run {} by {} on {}", ctx.run, ctx.request.operator, ctx.request.host)
-}
 
 /// Who takes part: before a failover the other machine may be dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +48,7 @@ fn silent(ctx: &Context<'_>) -> bool {
 
 fn take_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let node = ctx.pair.node(id);
-    let (path, content) = (vocabulary::claim_path(ctx.pair), text(ctx));
+    let (path, content) = (vocabulary::claim_path(ctx.pair), ctx.signature());
     let script = Script::new().then(Action::Claim { path: path.clone(), content: content.clone() });
     let back = Script::new().then(Action::Unclaim { path, content: content.clone() });
     let probe = look(vocabulary::cat(&vocabulary::claim_text_path(ctx.pair)));
@@ -129,7 +125,7 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
     script = script.look(vocabulary::set_host_name(host_name));
     if may_be_primary {
         // A server that its own start-up began before the address was there does not listen on it, unless it listens everywhere.
-        let listens = ctx.known.note(&node.name, super::assess::LISTEN).unwrap_or_default();
+        let listens = ctx.known.note(&node.name, notes::LISTEN).unwrap_or_default();
         let action = if listens == "*" { "start" } else { "restart" };
         script = script.look(vocabulary::control(&ctx.pair.postgres().control, action));
     }
@@ -138,7 +134,7 @@ fn serve_again(ctx: &Context<'_>, unclaim: Undo) -> Undo {
     }
     let mut probe = super::Batch::default();
     let addresses = probe.look(vocabulary::addresses());
-    let role = probe.look(postgres::ask_role(ctx.pair.postgres()));
+    let role = probe.look(server::ask_role(ctx.pair.postgres()));
     let effects = script.actions.len();
     let script = script.followed_by(&unclaim.script);
     let (name, address) = (node.name.clone(), address.to_owned());
@@ -193,7 +189,7 @@ pub fn release_both(ctx: &Context<'_>) -> Vec<Step> {
 
 fn release_on(ctx: &Context<'_>, place: Place, step_id: &str) -> Step {
     let node = place.name(ctx.pair);
-    let (path, content) = (vocabulary::claim_path(ctx.pair), text(ctx));
+    let (path, content) = (vocabulary::claim_path(ctx.pair), ctx.signature());
     let step = idempotent(
         step_id,
         format!("take the claim of this run from {node}"),

@@ -4,7 +4,7 @@ use journal_schema::Verdict;
 
 use super::read;
 use crate::{
-    db2::advice::as_root,
+    by_hand::as_root,
     model::{Node, Pair, Platform},
     script::Output,
     step::next,

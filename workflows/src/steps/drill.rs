@@ -3,7 +3,7 @@
 
 use journal_schema::{HadrRole, OpenItem, Tri, Verdict};
 
-use super::{claim, epoch, fit, idempotent, judge, look, read, roles, schedules, service_nodes, undo, xcat};
+use super::{claim, epoch, fit, idempotent, judge, look, read, roles, running, schedules, service_nodes, undo, xcat};
 use crate::{
     Request, db2, host,
     model::{Node, NodeId},
@@ -54,7 +54,7 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
     let was_down = ctx.known.service(&ctx.pair.node(id).name, "xcatd").0 == Tri::No;
     let back = xcat::stop_xcatd(ctx, id, "drill.start.undo", false);
     let gone = back.script.actions.len();
-    let judge_gone = xcat::gone(ctx.pair.node(id).name.clone(), "xcatd");
+    let judge_gone = running::gone(ctx.pair.node(id).name.clone(), "xcatd");
     let stopped =
         undo(back.script, back.probe, judge(move |output: &Output| judge_gone(&output.clone().split(gone).1)));
     let as_it_was = undo(

@@ -42,6 +42,15 @@ pub fn raise_as(ctx: &Context<'_>, prefix: &str, promoted: NodeId) -> Vec<Step> 
     fit(vec![named(promoted), Step { optional: true, opens: Some(item), ..named(promoted.other()) }])
 }
 
+/// What those among `steps` that raise the epoch will have been seen to do: a plan of a run that promotes twice goes on from there.
+pub fn foresee(ctx: &Context<'_>, steps: &[Step]) -> Vec<Fact> {
+    let raised = steps.iter().filter(|s| s.id.starts_with(RAISES)).filter_map(|step| match step.place {
+        Place::Node(id) => Some(Fact::Epoch { node: ctx.pair.node(id).name.clone(), epoch: new(ctx) }),
+        Place::Controller | Place::Witness(_) => None,
+    });
+    raised.collect()
+}
+
 fn raise_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     let (epoch, name, path) = (new(ctx), ctx.pair.node(id).name.clone(), vocabulary::epoch_path(ctx.pair));
     let script =

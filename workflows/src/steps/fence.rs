@@ -2,7 +2,7 @@
 
 use journal_schema::{Channel, Fact, OpenItem, Power, Tri};
 
-use super::{Batch, cluster_addresses, fit, idempotent, judge, look, read, read::Arp, read_aix, target, undo};
+use super::{Batch, cluster_addresses, device, fit, idempotent, judge, look, read, read::Arp, read_aix, target, undo};
 use crate::{
     model::{Fence, Platform},
     script::{Output, Script},
@@ -70,9 +70,9 @@ pub fn power_off(ctx: &Context<'_>) -> Vec<Step> {
 /// The device is the pinned one, and not the one of the machine that is to be in service. `None` where nothing is pinned.
 fn identity(ctx: &Context<'_>) -> Option<Step> {
     let (node, target) = (ctx.other(), ctx.target());
-    let ask = vocabulary::fence_identity(&node.fence)?.timeout(super::assess::device_patience_s(&node.fence));
+    let ask = vocabulary::fence_identity(&node.fence)?.timeout(device::patience_s(&node.fence));
     let pinned = read::pinned(&node.fence)?.to_owned();
-    let seen = same_device(node.name.clone(), node.fence.clone(), pinned, target);
+    let seen = device::same_device(node.name.clone(), node.fence.clone(), pinned, target);
     let title = format!("the fence device is the one of {}", node.name);
     // One that was silent a moment ago is asked once more, for no longer than it was looked at: the outage lasts meanwhile.
     let silent = ctx.known.answers(&node.name, Channel::Bmc) != Tri::Yes;
@@ -80,31 +80,6 @@ fn identity(ctx: &Context<'_>) -> Option<Step> {
         retries: u8::from(!silent),
         traps: &[6],
         ..Step::observe("fence.identity", title, Place::Controller, look(ask), seen)
-    })
-}
-
-pub(crate) fn same_device(name: String, fence: Fence, pinned: String, target: &crate::model::Node) -> Judge {
-    let (own, own_name) = (read::pinned(&target.fence).map(str::to_owned), target.name.clone());
-    judge(move |output: &Output| {
-        let Some(found) = read::fence_identity(&fence, output.at(0)) else {
-            let why = format!(
-                "the fence device of {name} does not say who it is: {}; repair the way to it and resume, or make sure on the spot \
-                 that {name} is off, roll back, and run failover with --attest-off WORDS",
-                read::said(output.at(0))
-            );
-            return Judgement::unknown(why, Vec::new());
-        };
-        let facts = vec![Fact::FenceIdentity { node: name.clone(), identity: found.clone() }];
-        if own.as_deref().is_some_and(|own| read::same_identity(own, &found)) {
-            return Judgement::failed(
-                format!("the fence device configured for {name} is that of {own_name} itself"),
-                facts,
-            );
-        }
-        if !read::same_identity(&pinned, &found) {
-            return Judgement::failed(format!("the fence device of {name} is {found}, pinned is {pinned}"), facts);
-        }
-        Judgement::succeeded(format!("the fence device of {name} is the pinned one"), facts)
     })
 }
 

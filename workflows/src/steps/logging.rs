@@ -1,13 +1,13 @@
 //! How a database keeps its log from set-up on (5.1.2), what that costs, and the way back.
 
-use super::{
-    judge, look,
-    setup::{VERSION, all_done},
-    undo,
-};
+use super::{judge, look, undo};
 use crate::{
-    db2::read::{Config, config, group},
+    db2::{
+        message::all_done,
+        read::{Config, config, group},
+    },
     model::{Db2, Node},
+    notes,
     script::{Output, Script},
     step::{Judgement, Undo},
     table::Context,
@@ -20,7 +20,7 @@ const PARAMETERS: [(&str, &str); 3] = [("TRACKMOD", "ON"), ("LOGINDEXBUILD", "ON
 /// How the log is kept so that nothing of it is overwritten: by parameter of the version, unless it is archived already.
 pub(super) fn log_parameter(ctx: &Context<'_>, node: &Node) -> Option<(&'static str, &'static str)> {
     let setting = |name| ctx.known.setting(&node.name, name);
-    let version = ctx.known.setting(&ctx.target().name, VERSION).unwrap_or("9.7");
+    let version = ctx.known.setting(&ctx.target().name, notes::VERSION).unwrap_or("9.7");
     let major: u32 = version.split('.').next().and_then(|n| n.parse().ok()).unwrap_or(9);
     let archives = setting("LOGARCHMETH1").is_some_and(|v| !v.is_empty() && v != "OFF");
     match (archives, major >= 10) {

@@ -18,6 +18,7 @@ pub mod aix;
 pub mod assess;
 pub mod claim;
 pub mod clocks;
+pub mod device;
 pub mod drill;
 pub mod epoch;
 pub mod fence;
@@ -28,17 +29,18 @@ pub mod postgres;
 pub mod preflight;
 pub mod read;
 pub mod read_aix;
+pub mod refusal;
 pub mod roles;
+pub mod running;
 pub mod schedules;
 pub mod seed;
+pub mod server;
 pub mod service_nodes;
 pub mod setup;
 pub mod sync;
 pub mod verify;
+pub mod wire;
 pub mod xcat;
-
-/// Id of the open item that the service runs without a standby.
-pub const UNPROTECTED: &str = "unprotected";
 
 /// How one returns after the pivot, for a person. For PostgreSQL the workflow is not written yet, and what is printed at 3 a.m. must say so.
 pub fn failback(flavour: Flavour) -> &'static str {
@@ -116,6 +118,15 @@ pub(crate) fn fit(steps: Vec<Step>) -> Vec<Step> {
         .collect()
 }
 
+/// A machine that lets one in and then hangs at every command must not hold the failover up; what it did not say is unknown.
+pub(crate) fn hasten(steps: Vec<Step>, limit_s: u32) -> Vec<Step> {
+    let look = |step: &Step| step.id == "observe.other";
+    steps
+        .into_iter()
+        .map(|step| if look(&step) { Step { timeout_s: step.timeout_s.min(limit_s), ..step } } else { step })
+        .collect()
+}
+
 /// The machine to be in service.
 pub(crate) fn target(ctx: &Context<'_>) -> Place {
     Place::Node(ctx.request.target)
@@ -154,6 +165,27 @@ pub(crate) fn prints(expected: String, subject: &'static str, facts: Vec<Fact>) 
         Some(found) if found == expected => Judgement::succeeded(format!("{subject} is {expected}"), facts.clone()),
         Some(found) => Judgement::failed(format!("{subject} is {found}, not {expected}"), Vec::new()),
         None => Judgement::unknown(format!("{subject} could not be read: {}", read::said(output.at(0))), Vec::new()),
+    })
+}
+
+/// Judges a listing of addresses: `wanted` is *yes* (held) or *no* (not held).
+pub(crate) fn held(node: String, address: String, wanted: Tri) -> Judge {
+    judge(move |output: &Output| {
+        let holds = read::holds(output.at(0), &address);
+        let facts = vec![Fact::HoldsAddress { node: node.clone(), address: address.clone(), holds }];
+        let why = match holds {
+            Tri::Yes => format!("{node} holds {address}"),
+            Tri::No => format!("{node} does not hold {address}"),
+            Tri::Unknown => format!("the addresses of {node} could not be listed: {}", read::said(output.at(0))),
+        };
+        let answer = if holds == Tri::Unknown {
+            holds
+        } else if holds == wanted {
+            Tri::Yes
+        } else {
+            Tri::No
+        };
+        judged(answer, why, facts)
     })
 }
 

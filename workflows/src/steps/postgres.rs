@@ -3,14 +3,15 @@
 use journal_schema::{DatabaseRole, Fact, Mode, OpenItem, Tri};
 
 use super::{
-    Batch, address, fence, fit, idempotent, judge, judged, look, other, read, schedules, target, the_probe_decides,
-    undo,
+    Batch, address, fence, fit, idempotent, judge, judged, look, other, read, schedules, server, target,
+    the_probe_decides, undo,
 };
 use crate::{
     model::{Flavour, Postgres},
-    script::{Action, Command, Output, Script},
+    notes,
+    script::{Action, Output, Script},
     step::{Judge, Judgement, Step, judge_exit_codes},
-    table::Context,
+    table::{Context, UNPROTECTED},
     vocabulary::{self, sql},
 };
 
@@ -21,21 +22,6 @@ pub enum Proof {
     Fence,
     /// Its database was stopped in order.
     StoodDown,
-}
-
-/// Asks a server for its role.
-pub(crate) fn ask_role(pg: &Postgres) -> Command {
-    vocabulary::psql(pg, "postgres", sql::ROLE)
-}
-
-/// The fact of a role.
-pub(crate) fn role_fact(node: &str, role: &read::Role) -> Fact {
-    Fact::Database {
-        node: node.to_owned(),
-        role: role.role,
-        system_id: role.system_id.clone(),
-        timeline: role.timeline,
-    }
 }
 
 /// The point of no return. Stage 0: the proof still holds, nobody answers for the service address, the server runs. Stage 1: the right
@@ -62,7 +48,7 @@ fn running(ctx: &Context<'_>) -> Step {
                 DatabaseRole::Down => Tri::No,
                 DatabaseRole::Unknown => Tri::Unknown,
             };
-            judged(answer, format!("the database on {name} is {:?}", role.role), vec![role_fact(&name, &role)])
+            judged(answer, format!("the database on {name} is {:?}", role.role), vec![server::role_fact(&name, &role)])
         }
     });
     let script = Script::new().look(vocabulary::control(&pg.control, "start"));
@@ -75,7 +61,7 @@ fn running(ctx: &Context<'_>) -> Step {
             format!("the database on {name} runs"),
             target(ctx),
             script,
-            look(ask_role(pg)),
+            look(server::ask_role(pg)),
             seen,
         )
     }
@@ -85,7 +71,7 @@ fn ready(ctx: &Context<'_>) -> Step {
     let pg = ctx.pair.postgres();
     let mut batch = Batch::default();
     let machine = batch.look(vocabulary::machine_id());
-    let role = batch.look(ask_role(pg));
+    let role = batch.look(server::ask_role(pg));
     let restores = batch.look(vocabulary::restore_processes());
     let jobs = schedules::list(&mut batch);
     let name = ctx.target().name.clone();
@@ -94,7 +80,7 @@ fn ready(ctx: &Context<'_>) -> Step {
     let title = format!("{name} is the right machine with the right database, and nothing restores into it");
     let seen = judge(move |output: &Output| {
         let found = read::role(output.at(role));
-        let mut facts = vec![role_fact(&name, &found)];
+        let mut facts = vec![server::role_fact(&name, &found)];
         match read::id(output.at(machine)) {
             Some(id) if id == pinned => {}
             Some(id) => return Judgement::failed(format!("the machine is {id}, pinned for {name} is {pinned}"), facts),
@@ -138,7 +124,7 @@ fn once(ctx: &Context<'_>) -> Step {
         stage: 2,
         judge_effect: judge(promoted),
         opens: Some(OpenItem {
-            id: super::UNPROTECTED.into(),
+            id: UNPROTECTED.into(),
             text: format!("UNPROTECTED: the database on {name} has no standby; what is lost with it is lost"),
             command: super::failback(Flavour::Postgres).into(),
         }),
@@ -150,7 +136,7 @@ fn once(ctx: &Context<'_>) -> Step {
             target(ctx),
             Mode::OnceOnly,
             Script::new().look(vocabulary::promote(pg)),
-            look(ask_role(pg)),
+            look(server::ask_role(pg)),
             is_primary(name, before),
         )
     }
@@ -172,7 +158,7 @@ fn promoted(output: &Output) -> Judgement {
 pub(crate) fn is_primary(node: String, before: u32) -> Judge {
     judge(move |output: &Output| {
         let found = read::role(output.at(0));
-        let facts = vec![role_fact(&node, &found)];
+        let facts = vec![server::role_fact(&node, &found)];
         match found.role {
             DatabaseRole::Primary if found.timeline > before => {
                 Judgement::succeeded(format!("{node} is primary on timeline {}", found.timeline), facts)
@@ -210,7 +196,7 @@ pub fn readdress(ctx: &Context<'_>) -> Vec<Step> {
 /// server says that it is well. `None` where the standby is set to wait for nobody.
 fn wait_for_nobody(ctx: &Context<'_>) -> Option<Step> {
     let (pg, name) = (ctx.pair.postgres(), ctx.target().name.clone());
-    let names = ctx.known.note(&name, super::preflight::WAITS_FOR)?;
+    let names = ctx.known.note(&name, notes::WAITS_FOR)?;
     let script = Script::new()
         .run(vocabulary::psql(pg, "postgres", sql::WAIT_FOR_NOBODY))
         .run(vocabulary::psql(pg, "postgres", sql::RELOAD))
@@ -260,7 +246,7 @@ fn wait_for_nobody(ctx: &Context<'_>) -> Option<Step> {
 fn database(ctx: &Context<'_>) -> Step {
     let pg = ctx.pair.postgres();
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.address.clone());
-    let listens = ctx.known.note(&name, super::assess::LISTEN).unwrap_or_default().to_owned();
+    let listens = ctx.known.note(&name, notes::LISTEN).unwrap_or_default().to_owned();
     let everywhere = listens.split(',').any(|a| ["*", "0.0.0.0"].contains(&a.trim()));
     let named = listens.split(',').any(|a| a.trim() == service);
     let mut script =
@@ -344,7 +330,7 @@ fn database(ctx: &Context<'_>) -> Step {
 fn cfgloc(ctx: &Context<'_>) -> Step {
     let xcat = &ctx.pair.xcat;
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.address.clone());
-    let dsn = ctx.known.note(&name, super::assess::CFGLOC).unwrap_or("Pg:dbname=;host=");
+    let dsn = ctx.known.note(&name, notes::CFGLOC).unwrap_or("Pg:dbname=;host=");
     // `host=` may be followed by further settings or by the user.
     let rest = dsn.split_once("host=").map_or("", |(_, rest)| rest);
     let until = if rest.contains(';') { ";" } else { "|" };
@@ -378,7 +364,7 @@ pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
     let name = ctx.other().name.clone();
     // A machine that was rebooted since has started it by itself, as the standby of nobody: what kept it from being writable is gone by now.
     let start = Script::new().look(vocabulary::control(&pg.control, "restart"));
-    let back = undo(start, look(ask_role(pg)), {
+    let back = undo(start, look(server::ask_role(pg)), {
         let name = name.clone();
         judge(move |output: &Output| {
             let role = read::role(output.at(1));
@@ -387,7 +373,7 @@ pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
                 DatabaseRole::Unknown => Tri::Unknown,
                 _ => Tri::No,
             };
-            judged(answer, format!("the database on {name} is {:?}", role.role), vec![role_fact(&name, &role)])
+            judged(answer, format!("the database on {name} is {:?}", role.role), vec![server::role_fact(&name, &role)])
         })
     });
     let stop = Step {
@@ -415,7 +401,7 @@ pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
         )
     };
     let path = vocabulary::standby_signal(pg);
-    let content = format!("{MARK}, {}\n", super::claim::text(ctx));
+    let content = format!("{MARK}, {}\n", ctx.signature());
     let remove = undo(Script::new().run(vocabulary::remove(&path)), Script::new(), judge_exit_codes());
     let seen = judge({
         let name = name.clone();
@@ -446,7 +432,7 @@ pub fn stand_down(ctx: &Context<'_>) -> Vec<Step> {
 }
 
 fn down_probe(pg: &Postgres) -> Script {
-    Script::new().look(vocabulary::controldata(pg)).look(ask_role(pg))
+    Script::new().look(vocabulary::controldata(pg)).look(server::ask_role(pg))
 }
 
 /// The database is down, and was shut down in order. Its latest checkpoint is where its log ends.
@@ -509,7 +495,7 @@ pub fn compare(ctx: &Context<'_>) -> Vec<Step> {
             let why = format!("the position of {name} could not be read: {}", read::said(output.at(0)));
             return Judgement::unknown(why, Vec::new());
         };
-        let facts = super::assess::position_facts(&name, &position);
+        let facts = server::position_facts(&name, &position);
         match (end, position.end()) {
             (Some(end), Some(have)) if have >= end => Judgement {
                 evidence: facts.into_iter().chain([Fact::LossBound { bytes: Some(0), millis: Some(0) }]).collect(),

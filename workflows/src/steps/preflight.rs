@@ -3,21 +3,15 @@
 
 use journal_schema::Fact;
 
-use super::{Batch, fit, judge, look, postgres, read};
+use super::{Batch, fit, judge, look, read, server};
 use crate::{
     model::{Node, NodeId, Pair},
+    notes,
     script::Output,
     step::{Judgement, Place, Step},
     table::Context,
     vocabulary::{self, sql},
 };
-
-/// Note: the standbys that the server would wait for at each commit, were it primary.
-pub const WAITS_FOR: &str = "synchronous_standby_names";
-/// Note: interfaces that xCAT's tables name and the machine does not have.
-pub const FOREIGN_NICS: &str = "interfaces in xCAT's tables";
-/// Note: the file that configures the service address for the next boot.
-pub const PERSISTENT: &str = "service address at boot";
 
 /// The oldest server that can be told to start as a standby by `standby.signal` and be promoted by `pg_promote`.
 const OLDEST: u64 = 120_000;
@@ -67,7 +61,7 @@ fn look_at(ctx: &Context<'_>, id: NodeId, step_id: &str, files: &[String], mut p
         host,
         version: batch.look(vocabulary::psql(pg, "postgres", sql::VERSION)),
         settings: batch.look(vocabulary::psql(pg, "postgres", sql::SETTINGS)),
-        role: batch.look(postgres::ask_role(pg)),
+        role: batch.look(server::ask_role(pg)),
         control: batch.look(vocabulary::controldata(pg)),
         nics: batch.look(vocabulary::psql(pg, &pg.database, sql::NICS)),
         cfgloc: batch.look(vocabulary::cfgloc_dsn(&pair.xcat)),
@@ -183,7 +177,7 @@ impl Seen {
                 .push(format!("{} of {name} is not on {interface}: correct `interface` of {name}", own.join(", ")));
         }
         if let Some(file) = all("persistent").next() {
-            found.note(node, PERSISTENT, file.to_owned());
+            found.note(node, notes::PERSISTENT, file.to_owned());
             found.remarks.push(format!(
                 "{file} on {name} gives it {} at every boot, whoever is in service then: take it out of there",
                 service.address
@@ -230,7 +224,7 @@ impl Seen {
             }
         }
         if !waits_for.trim().is_empty() {
-            found.note(node, WAITS_FOR, waits_for.trim().to_owned());
+            found.note(node, notes::WAITS_FOR, waits_for.trim().to_owned());
         }
         let role = read::role(output.at(self.role));
         match read::control(output.at(self.control)) {
@@ -283,7 +277,7 @@ impl Seen {
             found.remarks.push(format!(
                 "xCAT's tables name interfaces that {name} does not have ({value}): DHCP would listen nowhere there, and makedhcp does not say so"
             ));
-            found.note(node, FOREIGN_NICS, value);
+            found.note(node, notes::FOREIGN_NICS, value);
         }
     }
 }

@@ -41,11 +41,18 @@ pub fn src(r: &ActionResult, name: &str) -> Src {
     if r.exit == Some(1) && (r.stderr.contains("0513-085") || r.stdout.contains("0513-085")) {
         return Src::NoSuch;
     }
-    let row = read::complete(r).and_then(|t| t.lines().find(|l| l.split_whitespace().next() == Some(name)));
-    match row.and_then(|l| l.split_whitespace().last()) {
+    let state = |row: &str| match row.split_whitespace().last() {
         Some("active") => Src::Active,
         Some("inoperative") => Src::Inoperative,
         Some("stopping" | "warned" | "starting") => Src::Between,
+        _ => Src::Unknown,
+    };
+    // A subsystem that may run more than once has a line each: one that runs, runs.
+    let rows = read::complete(r).into_iter().flat_map(str::lines).filter(|l| l.split_whitespace().next() == Some(name));
+    let states: Vec<Src> = rows.map(state).collect();
+    match states.first() {
+        Some(first) if states.iter().all(|s| s == first) => *first,
+        Some(_) if states.contains(&Src::Active) => Src::Active,
         _ => Src::Unknown,
     }
 }

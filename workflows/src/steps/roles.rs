@@ -19,7 +19,7 @@ use crate::{
 /// What was seen, as a fact. `clock_ns`: the node's clock beside it.
 pub fn fact(node: &str, seen: &Seen, clock_ns: Option<u64>) -> Fact {
     let found = seen.hadr();
-    let ms = |s: Option<u64>| s.map(|s| s * 1_000);
+    let ms = |s: Option<u64>| s.map(|s| s.saturating_mul(1_000));
     Fact::Hadr {
         node: node.to_owned(),
         role: match (found, seen) {

@@ -3,7 +3,7 @@
 
 use journal_schema::OpenItem;
 
-use super::{fit, idempotent, judge, look, read, the_probe_decides, undo, xcat};
+use super::{fit, idempotent, judge, look, read, running, the_probe_decides, undo};
 use crate::{
     model::Witness,
     script::{Output, Script},
@@ -25,7 +25,7 @@ pub fn stop(ctx: &Context<'_>) -> Vec<Step> {
                 Place::Witness(index),
                 stop_script(),
                 look(vocabulary::xcatd_processes()),
-                xcat::gone(witness.name.clone(), "xcatd"),
+                running::gone(witness.name.clone(), "xcatd"),
             )
         }
     })
@@ -72,7 +72,7 @@ fn each(ctx: &Context<'_>, step: impl Fn(u8, &Witness) -> Step) -> Vec<Step> {
 }
 
 fn stop_script() -> Script {
-    Script::new().look(vocabulary_aix::service_node_xcatd("stop")).try_(xcat::wait_until_gone())
+    Script::new().look(vocabulary_aix::service_node_xcatd("stop")).try_(running::wait_until_gone())
 }
 
 fn start_script() -> Script {
@@ -89,6 +89,6 @@ fn after_start(node: String) -> Judge {
 
 fn judge_running(node: &str, r: &crate::ActionResult) -> Judgement {
     let running = read::runs(r);
-    let facts = vec![xcat::service_fact(node, "xcatd", running)];
+    let facts = vec![running::service_fact(node, "xcatd", running)];
     super::judged(running, format!("xcatd on {node} runs: {running:?}"), facts)
 }

@@ -12,21 +12,18 @@ use crate::{
     Known,
     db2::{
         advice::as_root,
-        message::{Said, said},
+        message::{self, Said, said},
         read::{Config, Instance, alternate_server, config, group, instance, level},
     },
     host,
     model::{Db2, Node, NodeId, Platform},
+    notes,
     script::{Action, Output, Script},
-    step::{Judge, Judgement, Place, Step, Undo, judge_exit_codes, next},
+    step::{Judgement, Place, Step, Undo, judge_exit_codes, next},
     table::Context,
     vocabulary::{self, Helper, db2, transfer},
 };
 
-/// Setting: version of DB2, four numbers with dots.
-pub const VERSION: &str = "version";
-/// Setting: the role that the database keeps; `absent`: there is no database.
-pub const ROLE: &str = "HADR database role";
 /// Parameters that are remembered, to be put back.
 const REMEMBERED: [&str; 5] = ["LOGRETAIN", "LOGARCHMETH1", "TRACKMOD", "LOGINDEXBUILD", "INDEXREC"];
 
@@ -92,7 +89,7 @@ fn database(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
             let why = format!("the version of DB2 on {name} could not be read: {}", read::said(output.at(seen.level)));
             return Judgement::unknown(why, facts);
         };
-        facts.push(fact(VERSION, &found.map(|n| n.to_string()).join(".")));
+        facts.push(fact(notes::VERSION, &found.map(|n| n.to_string()).join(".")));
         match instance(output.at(seen.instance)) {
             Instance::Available => {}
             Instance::Operable => {
@@ -111,10 +108,10 @@ fn database(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
         let statement = &group(output.at(seen.config), 1)[0];
         match (config(statement), said(statement)) {
             (Some(found), _) => {
-                facts.push(fact(ROLE, role_word(&found)));
+                facts.push(fact(notes::HADR_ROLE, role_word(&found)));
                 facts.extend(REMEMBERED.iter().filter_map(|p| found.get(p).map(|v| fact(p, v))));
             }
-            (None, Said::Refused(code)) if code.number == 1013 => facts.push(fact(ROLE, "absent")),
+            (None, Said::Refused(code)) if code.number == 1013 => facts.push(fact(notes::HADR_ROLE, "absent")),
             (None, said) => {
                 return Judgement::unknown(format!("the configuration of {} on {name}: {said}", db2_.database), facts);
             }
@@ -178,7 +175,8 @@ pub fn conflict<'a>(services: &'a str, name: &str, port: u16) -> Option<&'a str>
 pub fn weigh(ctx: &Context<'_>) -> Vec<Step> {
     let (here, there) = (ctx.target().name.clone(), ctx.other().name.clone());
     let setting = |node: &str, name| ctx.known.setting(node, name).unwrap_or_default().to_owned();
-    let (versions, own_role) = ([setting(&here, VERSION), setting(&there, VERSION)], setting(&here, ROLE));
+    let (versions, own_role) =
+        ([setting(&here, notes::VERSION), setting(&there, notes::VERSION)], setting(&here, notes::HADR_ROLE));
     let (known, address) = (ctx.known.clone(), ctx.pair.service.address.clone());
     let probe = look(db2::role_is(ctx.pair.db2(), &["STANDARD", "STANDBY", "absent"]));
     let title = format!("the database of {there} may be overwritten with that of {here}");
@@ -334,7 +332,7 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
             undo(
                 Script::new().look(db2::clp(db2_, former.clone())),
                 Script::new(),
-                all_done(former.len(), "the former parameters"),
+                message::all_done(former.len(), "the former parameters"),
             )
         };
         let step = set_parameters(ctx, id, step_id, wanted.iter().map(|(n, v)| set(n, v)).collect(), &wanted);
@@ -342,7 +340,7 @@ pub fn configure(ctx: &Context<'_>) -> Vec<Step> {
         Step { undo: Some(back), title, traps: &[43, 46], section: "5.1.2", ..step }
     };
     let mut steps = vec![on(primary(ctx), "configure.target")];
-    if ctx.known.setting(&ctx.other().name, ROLE) != Some("absent") {
+    if ctx.known.setting(&ctx.other().name, notes::HADR_ROLE) != Some("absent") {
         steps.push(on(standby(ctx), "configure.other"));
     }
     fit(steps)
@@ -396,19 +394,7 @@ fn set_parameters(
         look(db2::clp(db2_, [db2::get_config(db2_)])),
         seen,
     );
-    Step { judge_effect: all_done(count, "the parameters"), retries: 1, ..step }
-}
-
-/// Each statement of the first call is done.
-pub(super) fn all_done(count: usize, what: &'static str) -> Judge {
-    judge(move |output: &Output| {
-        let all: Vec<Said> = group(output.at(0), count).iter().map(said).collect();
-        match all.iter().find(|s| !s.done()) {
-            None => Judgement::succeeded(format!("{what}: {count} statements done"), Vec::new()),
-            Some(Said::Unknown) => Judgement::unknown(format!("{what}: {}", Said::Unknown), Vec::new()),
-            Some(other) => Judgement::failed(format!("{what}: {other}"), Vec::new()),
-        }
-    })
+    Step { judge_effect: message::all_done(count, "the parameters"), retries: 1, ..step }
 }
 
 /// The addresses by which the two databases know each other: those that swap with the roles, or each machine's own.
@@ -423,32 +409,34 @@ fn hadr_host<'a>(ctx: &Context<'a>, id: NodeId) -> &'a str {
 
 /// 5.1.5: both ports are in `/etc/services` of both machines.
 pub fn ports(ctx: &Context<'_>) -> Vec<Step> {
-    let on = |id: NodeId, step_id: &str| {
-        let node = ctx.pair.node(id);
-        let lines = NodeId::BOTH.map(|n| db2::service_line(&service_of(ctx, n)));
-        let script = lines.iter().fold(Script::new(), |script, line| {
-            script.then(Action::EnsureLine { path: "/etc/services".into(), line: line.clone() })
-        });
-        let services = NodeId::BOTH.map(|n| service_of(ctx, n));
-        let name = node.name.clone();
-        let seen = judge(move |output: &Output| {
-            let Some(text) = read::complete(output.at(0)) else {
-                return Judgement::unknown(format!("/etc/services of {name} could not be read"), Vec::new());
-            };
-            let has = |line: &str, s: &crate::model::HadrService| {
-                let words: Vec<&str> = line.split_whitespace().collect();
-                words.first() == Some(&s.name.as_str()) && words.get(1) == Some(&format!("{}/tcp", s.port).as_str())
-            };
-            match services.iter().find(|s| !text.lines().any(|l| has(l, s))) {
-                None => Judgement::succeeded(format!("both ports are known on {name}"), Vec::new()),
-                Some(s) => Judgement::failed(format!("{} is not in /etc/services of {name}", s.name), Vec::new()),
-            }
-        });
-        let title = format!("both ports of HADR are in /etc/services of {}", node.name);
-        let step = idempotent(step_id, title, Place::Node(id), script, look(vocabulary::cat("/etc/services")), seen);
-        Step { retries: 1, traps: &[34], section: "5.1.5", ..step }
-    };
-    fit(vec![on(primary(ctx), "ports.target"), on(standby(ctx), "ports.other")])
+    fit(vec![ports_on(ctx, primary(ctx), "ports.target"), ports_on(ctx, standby(ctx), "ports.other")])
+}
+
+/// The same on one machine.
+pub(crate) fn ports_on(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
+    let node = ctx.pair.node(id);
+    let lines = NodeId::BOTH.map(|n| db2::service_line(&service_of(ctx, n)));
+    let script = lines.iter().fold(Script::new(), |script, line| {
+        script.then(Action::EnsureLine { path: "/etc/services".into(), line: line.clone() })
+    });
+    let services = NodeId::BOTH.map(|n| service_of(ctx, n));
+    let name = node.name.clone();
+    let seen = judge(move |output: &Output| {
+        let Some(text) = read::complete(output.at(0)) else {
+            return Judgement::unknown(format!("/etc/services of {name} could not be read"), Vec::new());
+        };
+        let has = |line: &str, s: &crate::model::HadrService| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.first() == Some(&s.name.as_str()) && words.get(1) == Some(&format!("{}/tcp", s.port).as_str())
+        };
+        match services.iter().find(|s| !text.lines().any(|l| has(l, s))) {
+            None => Judgement::succeeded(format!("both ports are known on {name}"), Vec::new()),
+            Some(s) => Judgement::failed(format!("{} is not in /etc/services of {name}", s.name), Vec::new()),
+        }
+    });
+    let title = format!("both ports of HADR are in /etc/services of {}", node.name);
+    let step = idempotent(step_id, title, Place::Node(id), script, look(vocabulary::cat("/etc/services")), seen);
+    Step { retries: 1, traps: &[34], section: "5.1.5", ..step }
 }
 
 /// 5.1.6, on both machines. The procedure's QUIESCE and UNQUIESCE only drive clients out, and leave the database quiesced when they are

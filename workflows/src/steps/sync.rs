@@ -6,7 +6,7 @@ use journal_schema::{Fact, OpenItem};
 use super::{
     Batch, fit, idempotent, judge, look,
     nim::{fact, newest, saved_path},
-    read, target,
+    read, server, target,
 };
 use crate::{
     deployment::{self, Deployment, MOST, VERSION},
@@ -66,7 +66,7 @@ pub fn assess(ctx: &Context<'_>) -> Vec<Step> {
     let (own, highest) = (ctx.known.epoch(&node.name), ctx.known.highest_epoch());
     let name = node.name.clone();
     let (probe, role): (Script, fn(&ActionResult) -> Option<bool>) = match &ctx.pair.database {
-        Database::Postgres(pg) => (look(super::postgres::ask_role(pg)), |r| match read::role(r).role {
+        Database::Postgres(pg) => (look(server::ask_role(pg)), |r| match read::role(r).role {
             journal_schema::DatabaseRole::Primary => Some(true),
             journal_schema::DatabaseRole::Unknown => None,
             _ => Some(false),

@@ -2,7 +2,7 @@
 
 use journal_schema::{DatabaseRole, Fact, Tri};
 
-use super::{Batch, address, fence, fit, judge, other, postgres, read, schedules, target, xcat};
+use super::{Batch, address, fence, fit, judge, other, read, schedules, server, target, xcat};
 use crate::{
     script::Output,
     step::{Judgement, Step},
@@ -35,7 +35,7 @@ fn on_target(ctx: &Context<'_>) -> Step {
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.clone());
     let (fewest, raised) = (xcat::fewest_nodes(ctx), ctx.known.highest_epoch());
     let mut batch = Batch::default();
-    let role = batch.look(postgres::ask_role(pg));
+    let role = batch.look(server::ask_role(pg));
     let addresses = address::list(&mut batch);
     let host = batch.look(vocabulary::host_name());
     let epoch = batch.look(vocabulary::cat(&vocabulary::epoch_path(ctx.pair)));
@@ -49,7 +49,7 @@ fn on_target(ctx: &Context<'_>) -> Step {
         let found = read::role(output.at(role));
         let holds = read::holds(output.at(addresses), &service.address);
         let mut facts = vec![
-            postgres::role_fact(&name, &found),
+            server::role_fact(&name, &found),
             Fact::HoldsAddress { node: name.clone(), address: service.address.clone(), holds },
         ];
         if found.role != DatabaseRole::Primary {
@@ -119,7 +119,7 @@ pub fn last_look(ctx: &Context<'_>, who: Other) -> Vec<Step> {
 fn still_in_service(ctx: &Context<'_>) -> Step {
     let (name, service) = (ctx.target().name.clone(), ctx.pair.service.clone());
     let mut batch = Batch::default();
-    let role = batch.look(postgres::ask_role(ctx.pair.postgres()));
+    let role = batch.look(server::ask_role(ctx.pair.postgres()));
     let addresses = address::list(&mut batch);
     let host = batch.look(vocabulary::host_name());
     let xcatd = batch.look(vocabulary::xcatd_processes());
@@ -130,7 +130,7 @@ fn still_in_service(ctx: &Context<'_>) -> Step {
         let running = read::runs(output.at(xcatd));
         let host = read::line(output.at(host));
         let facts = vec![
-            postgres::role_fact(&name, &found),
+            server::role_fact(&name, &found),
             Fact::HoldsAddress { node: name.clone(), address: service.address.clone(), holds },
             Fact::Service { node: name.clone(), service: "xcatd".into(), running, at_boot: Tri::Unknown },
         ];
@@ -159,7 +159,7 @@ fn on_other(ctx: &Context<'_>, id: &str) -> Step {
     let pg = ctx.pair.postgres();
     let (name, service) = (ctx.other().name.clone(), ctx.pair.service.clone());
     let mut batch = Batch::default();
-    let role = batch.look(postgres::ask_role(pg));
+    let role = batch.look(server::ask_role(pg));
     let addresses = address::list(&mut batch);
     let host = batch.look(vocabulary::host_name());
     let xcatd = batch.look(vocabulary::xcatd_processes());
@@ -172,7 +172,7 @@ fn on_other(ctx: &Context<'_>, id: &str) -> Step {
         let host = read::line(output.at(host));
         let guarded = read::file(output.at(signal));
         let facts = vec![
-            postgres::role_fact(&name, &found),
+            server::role_fact(&name, &found),
             Fact::HoldsAddress { node: name.clone(), address: service.address.clone(), holds },
             Fact::Service { node: name.clone(), service: "xcatd".into(), running, at_boot: Tri::Unknown },
         ];

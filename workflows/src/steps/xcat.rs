@@ -5,22 +5,19 @@
 use journal_schema::{DatabaseRole, Fact, OpenItem, Tri};
 
 use super::{
-    Batch, address, fit, idempotent, judge, judged, look, nothing_to_see, other, read, service_nodes, target,
-    the_probe_decides, undo,
+    Batch, address, fit, idempotent, judge, judged, look, nothing_to_see, other, read, running, server, service_nodes,
+    target, the_probe_decides, undo,
 };
 use crate::{
     host,
     model::{Node, NodeId, Platform},
+    notes,
     script::{Action, Command, Output, Script},
     step::{Judge, Judgement, Place, Step},
     table::Context,
     vocabulary::{self, Helper, sql},
     vocabulary_aix,
 };
-
-pub(crate) fn wait_until_gone() -> Action {
-    Action::WaitUntil { command: vocabulary::xcatd_processes(), expect: "0".into(), every_ms: 200, limit_s: 30 }
-}
 
 fn wait_until_ready(ctx: &Context<'_>, node: &Node) -> Action {
     let xcat = &ctx.pair.xcat;
@@ -36,13 +33,13 @@ fn wait_until_ready(ctx: &Context<'_>, node: &Node) -> Action {
 fn stop_script(ctx: &Context<'_>, node: &Node) -> Script {
     match node.platform {
         Platform::Linux => {
-            Script::new().look(vocabulary::control(&ctx.pair.xcat.control, "stop")).try_(wait_until_gone())
+            Script::new().look(vocabulary::control(&ctx.pair.xcat.control, "stop")).try_(running::wait_until_gone())
         }
         Platform::Aix => Script::new()
             .look(vocabulary_aix::stopsrc("xcatd"))
-            .try_(wait_until_gone())
+            .try_(running::wait_until_gone())
             .look(vocabulary_aix::cancel_xcatd())
-            .try_(wait_until_gone()),
+            .try_(running::wait_until_gone()),
     }
 }
 
@@ -83,7 +80,7 @@ pub fn stop_xcatd(ctx: &Context<'_>, id: NodeId, step_id: &str, back: bool) -> S
             Place::Node(id),
             stop_script(ctx, node),
             look(vocabulary::xcatd_processes()),
-            gone(name, "xcatd"),
+            running::gone(name, "xcatd"),
         )
     }
 }
@@ -112,10 +109,6 @@ pub fn restart_xcatd(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
     }
 }
 
-pub(crate) fn service_fact(node: &str, service: &str, running: Tri) -> Fact {
-    Fact::Service { node: node.to_owned(), service: service.to_owned(), running, at_boot: Tri::Unknown }
-}
-
 /// The network services that the configuration has.
 fn configured(ctx: &Context<'_>) -> Vec<Helper> {
     let xcat = &ctx.pair.xcat;
@@ -131,13 +124,13 @@ fn configured(ctx: &Context<'_>) -> Vec<Helper> {
 pub(crate) fn stop_helper(ctx: &Context<'_>, helper: Helper, was_running: bool) -> Step {
     let name = ctx.other().name.clone();
     let title = format!("stop {} on {name}", helper.name());
-    let judge_probe = gone(name.clone(), helper.name());
+    let judge_probe = running::gone(name.clone(), helper.name());
     let start_again = undo(
         Script::new().look(host::helper_control(ctx.other(), helper, "start")),
         look(vocabulary::helper_processes(helper)),
         judge(move |output: &Output| {
             let running = read::runs(output.at(1));
-            let facts = vec![service_fact(&name, helper.name(), running)];
+            let facts = vec![running::service_fact(&name, helper.name(), running)];
             judged(running, format!("{} on {name} runs: {running:?}", helper.name()), facts)
         }),
     );
@@ -214,22 +207,6 @@ fn not_at_boot(ctx: &Context<'_>) -> Option<Step> {
     })
 }
 
-/// No process of the service is left.
-pub(crate) fn gone(node: String, service: &'static str) -> Judge {
-    judge(move |output: &Output| {
-        let running = read::runs(output.at(0));
-        let facts = vec![service_fact(&node, service, running)];
-        match running {
-            Tri::No => Judgement::succeeded(format!("no process of {service} is left on {node}"), facts),
-            Tri::Yes => Judgement::failed(format!("{service} still runs on {node}"), facts),
-            Tri::Unknown => {
-                let why = format!("the processes of {node} could not be listed: {}", read::said(output.at(0)));
-                Judgement::unknown(why, facts)
-            }
-        }
-    })
-}
-
 fn tabdump_site(ctx: &Context<'_>, node: &Node) -> Command {
     host::xcat(node, &ctx.pair.xcat, "tabdump", &["site"])
 }
@@ -265,7 +242,7 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
     let pg = pair.postgres();
     let fewest = fewest_nodes(ctx);
     let mut batch = Batch::default();
-    let role = batch.look(super::postgres::ask_role(pg));
+    let role = batch.look(server::ask_role(pg));
     let nodes = batch.look(vocabulary::psql(pg, &pg.database, sql::CLUSTER_NODES));
     let right = judge({
         let name = name.clone();
@@ -307,7 +284,7 @@ fn answers(node: String) -> Judge {
     judge(move |output: &Output| match read::site_table(output.at(0)) {
         Ok(()) => Judgement::succeeded(
             format!("xcatd on {node} shows the site table"),
-            vec![service_fact(&node, "xcatd", Tri::Yes)],
+            vec![running::service_fact(&node, "xcatd", Tri::Yes)],
         ),
         Err(why) => Judgement::failed(why, Vec::new()),
     })
@@ -344,7 +321,7 @@ pub fn services(ctx: &Context<'_>) -> Vec<Step> {
         ));
         let step = service("services.dhcp", format!("rebuild the DHCP service on {name}"), script, judge(dhcp));
         // makedhcp does not mind an interface that is not there (facts: exit 0, no error).
-        let opens = ctx.known.note(name, super::preflight::FOREIGN_NICS).map(|nics| OpenItem {
+        let opens = ctx.known.note(name, notes::FOREIGN_NICS).map(|nics| OpenItem {
             id: "interfaces".into(),
             text: format!("xCAT's tables name interfaces that {name} does not have ({nics}): no node gets an address from it by DHCP"),
             command: format!(

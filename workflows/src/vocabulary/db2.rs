@@ -3,6 +3,7 @@
 //!
 //! `db2` keeps a back end for each shell that calls it: CONNECT is known to statements from the same shell only, and a back end that is
 //! left behind holds the instance. So statements that belong together are one call of [`clp`], which ends the back end with TERMINATE.
+//! That is never the last command of a subshell: some shells become that command, and it would come from another parent.
 
 use crate::{
     model::{Db2, Hadr, HadrService, Node, SyncMode},
@@ -21,13 +22,13 @@ const TOOL: &str = "[ -r \"$1/sqllib/db2profile\" ] || { echo \"no instance in $
 
 /// Prints `none` when no application is connected to any database (SQL1611W), `some` when there are, else `unknown`.
 const APPLICATIONS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; \
-     o=$(db2 list applications; db2 terminate >/dev/null 2>&1); \
+     o=$(db2 list applications; db2 terminate >/dev/null 2>&1; :); \
      case $o in *SQL1611W*|*SQL1032N*) echo none;; *SQL[0-9]*) echo unknown;; *) echo some;; esac";
 
 /// Prints the role in the configuration of the database and exits 0 if it is among the permitted ones (`absent`: there is no such
 /// database); else exits 9. For the line before something destructive, in the same job (traps 11, 45).
 const ROLE_IS: &str = "[ -r \"$1/sqllib/db2profile\" ] || exit 127; . \"$1/sqllib/db2profile\"; unset DB2OPTIONS; d=$2; shift 2; \
-     o=$(db2 \"GET DB CFG FOR $d\"; db2 terminate >/dev/null 2>&1); \
+     o=$(db2 \"GET DB CFG FOR $d\"; db2 terminate >/dev/null 2>&1; :); \
      r=$(printf '%s\\n' \"$o\" | sed -n 's/^ *HADR database role *= *\\([A-Z]*\\).*/\\1/p'); \
      if [ -z \"$r\" ]; then case $o in *SQL1013N*) r=absent;; *) r=unknown;; esac; fi; echo \"$r\"; \
      for a in \"$@\"; do [ \"$a\" != \"$r\" ] || exit 0; done; exit 9";

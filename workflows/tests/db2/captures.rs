@@ -14,21 +14,21 @@ use workflows::{
 };
 
 /// A capture without the line that says where it is from.
-fn capture(name: &str) -> String {
+pub(crate) fn capture(name: &str) -> String {
     let path = format!("{}/tests/captures/db2/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
     text.lines().filter(|l| !l.starts_with("# source")).fold(String::new(), |all, l| all + l + "\n")
 }
 
-fn ran(text: &str) -> ActionResult {
+pub(crate) fn ran(text: &str) -> ActionResult {
     ActionResult { exit: Some(0), stdout: text.to_owned(), stderr: String::new() }
 }
 
-fn statement(text: &str, exit: i32) -> Statement {
+pub(crate) fn statement(text: &str, exit: i32) -> Statement {
     Statement { text: text.to_owned(), exit: Some(exit) }
 }
 
-fn hadr(name: &str, database: &str) -> read::Hadr {
+pub(crate) fn hadr(name: &str, database: &str) -> read::Hadr {
     match read::hadr(&ran(&capture(name)), database) {
         Seen::Hadr(hadr) => *hadr,
         other => panic!("{name}: {other:?}"),

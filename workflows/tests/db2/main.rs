@@ -4,5 +4,9 @@
 mod common;
 
 mod captures;
+mod decisions;
 mod matrix;
+mod said;
 mod tables;
+mod unseen;
+mod window;

@@ -24,6 +24,7 @@ fn view(state: HadrState, connection: HadrConnection) -> View {
         managed: false,
         sync_mode: Some(SyncMode::NearSync),
         timeout_ms: 60_000,
+        window_ms: Some(120_000),
         window_end_ms: Some(NOW + 60_000),
         clock_ms: Some(NOW),
         skew_ms: Some(20),
@@ -124,6 +125,12 @@ fn t11_both_primaries_are_refused() {
     let idle =
         View { target: Side { active: Tri::No, ..view(HadrState::Peer, HadrConnection::Connected).target }, ..both };
     assert_eq!(form(&View { fenced: true, ..idle }), "refused");
+    // Whether it is active is not known: not now, whatever else is so.
+    let target = Side { active: Tri::Unknown, ..view(HadrState::Peer, HadrConnection::Connected).target };
+    for fenced in [true, false] {
+        let other = side(HadrRole::Primary, HadrState::Peer, HadrConnection::Connected);
+        assert_eq!(form(&View { target, other, fenced, ..both }), "again", "fenced: {fenced}");
+    }
 }
 
 /// A role switch that ended half-way leaves two standbys: by force on one of them, behind a fence.
@@ -190,6 +197,9 @@ fn t30_the_bound_of_a_forced_takeover() {
     };
     assert_eq!(millis(&pending), None, "the window of an earlier peer state proves nothing");
     assert_eq!(millis(&View { level: true, ..pending }), Some(90_000), "it had everything when it broke");
+    let connected = View { target: side(HadrRole::Standby, HadrState::Peer, HadrConnection::Connected), ..no_window };
+    assert_eq!(millis(&connected), None, "since when it has been connected says nothing of what is lost");
+    assert_eq!(millis(&View { window_end_ms: Some(NOW + 20), ..base }), Some(1), "no time at all would be a proof");
     assert_eq!(millis(&View { received_ms: Some(NOW - 7_000), ..pending }), Some(7_020));
     assert_eq!(millis(&View { received_ms: Some(NOW - 7_000), skew_ms: None, ..pending }), None, "clocks not measured");
     assert_eq!(millis(&View { sync_mode: Some(SyncMode::Async), ..closed(base) }), None);
@@ -247,11 +257,12 @@ prop_compose! {
     fn any_view()(
         target in any_side(), other in any_side(), fenced in any::<bool>(), managed in any::<bool>(),
         sync_mode in prop::sample::select(vec![None, Some(SyncMode::Sync), Some(SyncMode::NearSync), Some(SyncMode::Async), Some(SyncMode::SuperAsync)]),
+        window_ms in prop::option::of(0..300_000_u64),
         window_end_ms in prop::option::of(NOW - 200_000..NOW + 200_000), clock_ms in prop::option::of(Just(NOW)),
         skew_ms in prop::option::of(0..20_000_u64), since_ms in prop::option::of(NOW - 200_000..NOW + 10),
         received_ms in prop::option::of(NOW - 200_000..NOW + 10), level in any::<bool>(), lacks in prop::option::of(0..3_u64),
     ) -> View {
-        View { target, other, fenced, managed, sync_mode, timeout_ms: 60_000, window_end_ms, clock_ms, skew_ms, since_ms, received_ms, level, lacks }
+        View { target, other, fenced, managed, sync_mode, timeout_ms: 60_000, window_ms, window_end_ms, clock_ms, skew_ms, since_ms, received_ms, level, lacks }
     }
 }
 

@@ -148,7 +148,8 @@ fn steps_are_named_timed_and_undone() {
                 let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
                 assert!(step.id.chars().all(fits), "{}", step.id);
                 let job = workflows::steps::seconds(&step.script) + workflows::steps::seconds(&step.probe);
-                assert!(step.timeout_s > job, "{}", step.id);
+                // A machine that may be half dead is not waited for to the end of all commands.
+                assert!(step.timeout_s > job || step.optional && step.unreachable.is_some(), "{}", step.id);
                 match (kind, step.mode) {
                     (_, Mode::Observe) => assert!(step.script.is_empty() && step.undo.is_none(), "{}", step.id),
                     (Kind::Reversible, _) => {
