@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     Known,
+    by_hand::as_root,
     db2::{
-        advice::as_root,
         message::{self, Said, said},
         read::{Config, Instance, alternate_server, config, group, instance, level},
     },
