@@ -34,10 +34,9 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 /// Rooms of the program and the rooms that they may use; `lib.rs` and `main.rs` only open the door.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("cli", &["cli", "runner", "engine", "journal", "remote", "config", "report", "readiness"]),
-    ("runner", &["runner", "engine", "journal", "remote", "config", "report", "readiness"]),
+    ("cli", &["cli", "runner", "engine", "journal", "remote", "config", "report"]),
+    ("runner", &["runner", "engine", "journal", "remote", "config", "report"]),
     ("engine", &["engine", "journal", "remote"]),
-    ("readiness", &["readiness", "remote", "config"]),
     ("journal", &["journal"]),
     ("remote", &["remote"]),
     ("config", &["config"]),
@@ -94,6 +93,97 @@ fn nothing_points_back_up() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The module paths that a text names, from a `crate::` or `super::` on: groups in braces taken apart.
+fn paths_used(code: &str) -> Vec<Vec<String>> {
+    /// Reads one path or group; what is behind it.
+    fn tree<'a>(mut rest: &'a str, before: &[String], out: &mut Vec<Vec<String>>) -> &'a str {
+        let mut path = before.to_vec();
+        loop {
+            rest = rest.trim_start();
+            if let Some(mut group) = rest.strip_prefix('{') {
+                loop {
+                    group = tree(group, &path, out).trim_start();
+                    group = match group.strip_prefix(',') {
+                        Some(next) if !next.trim_start().starts_with('}') => next,
+                        end => {
+                            let end = end.unwrap_or(group).trim_start();
+                            return end.strip_prefix('}').unwrap_or(end);
+                        }
+                    };
+                }
+            }
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            path.push(rest[..end].to_owned());
+            rest = &rest[end..];
+            if let Some(next) = rest.strip_prefix("::") {
+                rest = next;
+                continue;
+            }
+            out.push(path);
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            return rest.trim_start().strip_prefix("as ").map_or(rest, |alias| alias.trim_start_matches(word));
+        }
+    }
+    let mut out = Vec::new();
+    let mut rest = code;
+    while let Some(at) = ["crate::", "super::"].iter().filter_map(|word| rest.find(word)).min() {
+        rest = tree(&rest[at..], &[], &mut out);
+    }
+    out
+}
+
+/// The file of a module in a crate's folder, by its path.
+fn modules(dir: &str, sources: &[(PathBuf, String)]) -> BTreeMap<Vec<String>, usize> {
+    let place = |path: &Path| {
+        let mut parts: Vec<String> =
+            path.strip_prefix(dir).ok()?.with_extension("").iter().map(|p| p.to_string_lossy().into_owned()).collect();
+        parts.pop_if(|last| ["mod", "lib", "main"].contains(&last.as_str()));
+        Some(parts)
+    };
+    sources
+        .iter()
+        .enumerate()
+        .filter(|(_, (path, _))| !path.iter().any(|p| p == "tests" || p == "tests.rs"))
+        .filter_map(|(n, (path, _))| Some((place(path)?, n)))
+        .collect()
+}
+
+/// Files that import each other in a loop are one room that nobody can read alone. A module's own parent holds the words that its
+/// children share: that they use these is no loop.
+#[test]
+fn no_files_know_each_other_in_a_circle() {
+    let sources = sources();
+    let mut uses: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for dir in ["journal-schema/src", "workflows/src", "lab/src", "src"] {
+        let files = modules(dir, &sources);
+        for (module, file) in &files {
+            let text = sources[*file].1.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            let code: String = text.lines().map(|l| l.split("//").next().unwrap_or("").to_owned() + "\n").collect();
+            for path in paths_used(&code) {
+                let ups = path.iter().take_while(|p| *p == "super").count();
+                let from = if ups == 0 { 0 } else { module.len().saturating_sub(ups) };
+                let names = &path[ups.max(1)..];
+                let whole: Vec<String> = module[..from].iter().chain(names).cloned().collect();
+                let found = (0..=whole.len()).rev().find_map(|n| files.get_key_value(&whole[..n]));
+                let Some((_, to)) = found.filter(|(other, _)| !module.starts_with(other)) else { continue };
+                uses.entry(*file).or_default().insert(*to);
+            }
+        }
+    }
+    assert!(uses.len() > 100, "the imports were not found");
+    // Whoever uses nobody that is left cannot be in a circle.
+    while let Some(free) = uses.keys().copied().find(|f| uses[f].iter().all(|to| !uses.contains_key(to))) {
+        uses.remove(&free);
+    }
+    let named = |file: usize| sources[file].0.display();
+    let left: Vec<String> = uses
+        .iter()
+        .flat_map(|(from, all)| all.iter().filter(|to| uses.contains_key(to)).map(|to| (*from, *to)))
+        .map(|(from, to)| format!("{} -> {}", named(from), named(to)))
+        .collect();
+    assert!(left.is_empty(), "these, or some of them, import each other in a loop:\n{}", left.join("\n"));
 }
 
 #[test]

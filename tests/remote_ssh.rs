@@ -268,7 +268,7 @@ async fn values_that_could_hurt_are_refused_or_harmless() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn t73_the_connection_is_cut_and_the_job_goes_on() {
+async fn t12_t73_the_connection_is_cut_and_the_job_goes_on() {
     if !sshd::possible() {
         return;
     }
@@ -341,7 +341,7 @@ fn masters_of(port: u16) -> Vec<u32> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_next_address_is_taken_when_one_dies() {
+async fn t12_the_next_address_is_taken_when_one_dies() {
     if !sshd::possible() {
         return;
     }

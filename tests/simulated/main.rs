@@ -18,6 +18,7 @@ mod judge;
 mod named;
 mod promises;
 mod random;
+mod refused;
 mod silence;
 mod stage;
 mod struck;

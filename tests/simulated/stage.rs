@@ -177,8 +177,10 @@ pub(crate) struct Stage {
     pub(crate) meddle: Arc<dyn Fn(&mut Scene) + Send + Sync>,
     /// What other programs planned; none: every program plans by itself.
     pub(crate) plans: Option<Plans>,
-    pair: Arc<Pair>,
-    workflow: Arc<Workflow>,
+    /// What the program that comes next is given.
+    pub(crate) pair: Arc<Pair>,
+    /// See `pair`.
+    pub(crate) workflow: Arc<Workflow>,
     target: NodeId,
 }
 

@@ -11,6 +11,7 @@ use shells::shells;
 use workflows::{
     ActionResult, example, host,
     model::{Fence, NodeId, Pair},
+    script::OnFailure,
     step::Place,
     steps::{
         aix, fence, read,
@@ -194,6 +195,35 @@ fn t02_a_word_counts_on_aix_only_when_nothing_contradicts() {
     is(&hears(ran(1, "answered 0:11:25:a5:1b:c2\n", "")), Verdict::Failed, "0:11:25:a5:1b:c2 answers ARP");
     is(&hears(ran(2, "deaf\n", "")), Verdict::Unknown, "could not be asked");
     is(&hears(ran(124, "", "")), Verdict::Unknown, "could not be asked");
+}
+
+/// What is taken is taken behind a silence that the same job, or the stage before it, has heard; what else of the network changed is told.
+#[test]
+fn t13_t17_nothing_follows_an_answer_and_changes_are_told() {
+    let mut desk = desk();
+    let (before, after) = ("inet en0 10.1.47.104 0xffffff00\n", "inet en0 10.1.47.105 0xffffff00\n");
+    desk.learn(&[Fact::Note { node: "mn-b".into(), key: "network".into(), value: before.trim().into() }]);
+    let steps = aix::take(&desk.context());
+    assert_eq!(steps[0].script.actions[0].1, OnFailure::Stop, "{}", steps[0].script.listing());
+    let changed = steps.iter().find(|s| s.id == "address.network").expect("a look afterwards");
+    assert!(changed.stage > steps[0].stage);
+    let network = |text: &str| looked(changed, &common::Machine::default().says("network", ok(text)));
+    is(&network(before), Verdict::Succeeded, "nothing else changed");
+    is(&network(after), Verdict::Failed, "-inet en0 10.1.47.104 0xffffff00; +inet en0 10.1.47.105 0xffffff00");
+    is(&network(""), Verdict::Failed, "-inet en0");
+    let standby = aix::take_standby(&desk.context());
+    assert!(standby[0].stage < standby[1].stage, "asked before it is taken");
+}
+
+#[test]
+fn t56_a_machine_whose_line_of_inittab_is_on_starts_xcatd_itself() {
+    let off = aix::autostart_off(&desk().context(), NodeId::A, "quiet.autostart");
+    let line = |action: &str| {
+        let text = format!("xcatd:2:{action}:/usr/bin/startsrc -s xcatd > /dev/console 2>&1\n");
+        looked(&off, &common::Machine::default().says("lsitab", ok(&text)))
+    };
+    is(&line("off"), Verdict::Succeeded, "starts at boot: No");
+    is(&line("once"), Verdict::Failed, "starts at boot: Yes");
 }
 
 /// cron of AIX does not look at its files: what was commented out fires on until the crontab is handed in again.

@@ -244,7 +244,7 @@ fn t60_what_was_installed_since_is_not_installed_again() {
     let survey = nim::survey(&desk.context()).remove(0);
     let nodelist = |words: &[(&str, &str)]| {
         let of = |node: &str| words.iter().find(|(n, _)| *n == node).map_or("", |(_, word)| *word);
-        let rows = ["sn01", "sn02", "sn03", "cn01", "cn02", "cn03", "cn04", "cn05", "cn06"];
+        let rows = ["sn01", "sn02", "sn03", "cn01", "cn02", "cn03", "cn04", "cn05", "cn06", "cn09"];
         let heading = "#node,groups,status,statustime,appstatus,appstatustime,primarysn,hidden,updatestatus,updatestatustime,zonename,comments,disable\n";
         rows.iter().fold(heading.to_owned(), |all, n| format!("{all}\"{n}\",\"all\",\"{}\",,,,,,,,,,\n", of(n)))
     };
@@ -279,6 +279,12 @@ fn t60_what_was_installed_since_is_not_installed_again() {
     let over = CHAIN.replace("install rhels7.3-ppc64le-compute", "boot");
     let (set, _) = calls(&machine(&[]).says("tabdump chain", ok(&over)));
     assert!(set.contains("nodeset cn03,cn04 boot") && !set.contains("osimage="), "{set}");
+    // One that was set since the last sync was set by nobody that hamn knows of.
+    let new = CHAIN.to_owned() + &CHAIN.lines().find(|l| l.contains("cn04")).unwrap().replace("cn04", "cn09") + "\n";
+    let image =
+        NODETYPE.to_owned() + &NODETYPE.lines().find(|l| l.contains("cn04")).unwrap().replace("cn04", "cn09") + "\n";
+    let (set, _) = calls(&machine(&[]).says("tabdump chain", ok(&new)).says("tabdump nodetype", ok(&image)));
+    assert!(set.contains("nodeset cn04 ") && !set.contains("cn09"), "{set}");
     // It is to get another image by now, or is no node any more.
     let (set, left) =
         calls(&machine(&[]).says("tabdump nodetype", ok(&(NODETYPE.to_owned() + "\"cn01\",,,,\"610SNimage\",,,,\n"))));
@@ -310,6 +316,12 @@ fn t60_a_state_is_restored_with_an_image_of_its_own_way_only() {
     assert_eq!(state("netboot rhels7.3-ppc64le-compute", IMAGES), (0, 1), "the image is installed, the node is not");
     assert_eq!(state("install rhels7.2-ppc64le-compute", IMAGES), (0, 1), "another version");
     assert_eq!(state("install", IMAGES), (0, 1));
+    let statelite = IMAGES.replace("provmethod=install", "provmethod=statelite");
+    assert_eq!(
+        state("osimage=rhels7.3-ppc64le-install-compute", &statelite),
+        (0, 1),
+        "given in a way that hamn does not know"
+    );
     let netboot = IMAGES.replace("provmethod=install", "provmethod=netboot");
     assert_eq!(state("netboot rhels7.3-ppc64le-compute", &netboot), (1, 0));
     assert_eq!(state("statelite rhels7.3-ppc64le-compute", &netboot), (0, 1));

@@ -141,7 +141,7 @@ fn t73_a_job_runs_once_and_tells_what_it_gave() {
 }
 
 #[test]
-fn nobody_else_can_read_a_job() {
+fn t39_nobody_else_can_read_a_job() {
     each(|shell, dir| {
         let (desk, token) = (desk(shell, dir), token(dir, 1));
         finished(&launch(shell, &desk, &token, &text("umask"), 1));
