@@ -93,11 +93,12 @@ fn said_of(case: &Case, whole: &Reference, stage: &Stage, script: &Script) -> Ve
 /// The watch names that invariant, and what broke it, in these words.
 #[track_caller]
 fn trips(broken: &Case, invariant: &str, words: &str) {
-    trips_with(broken, Script::default(), |_| {}, invariant, words);
+    trips_with(broken, |_| {}, invariant, words);
 }
 
 #[track_caller]
-fn trips_with(broken: &Case, script: Script, change: impl FnOnce(&mut Stage), invariant: &str, words: &str) {
+fn trips_with(broken: &Case, change: impl FnOnce(&mut Stage), invariant: &str, words: &str) {
+    let script = Script::default();
     let whole = reference(&case(broken.name));
     let mut stage = Stage::of(broken, script.clone());
     change(&mut stage);
@@ -149,13 +150,7 @@ fn the_watch_sees_that_nobody_asked() {
         });
     };
     for step in ["address.take", "xcatd.restart", "services.dhcp"] {
-        trips_with(
-            &blind,
-            Script::default(),
-            off,
-            "1",
-            &format!("{step} was intended at mn-b; whether mn-a has it was Unknown"),
-        );
+        trips_with(&blind, off, "1", &format!("{step} was intended at mn-b; whether mn-a has it was Unknown"));
     }
 }
 
@@ -223,7 +218,7 @@ fn the_watch_sees_xcatd_on_the_wrong_database() {
             }
         });
     };
-    trips_with(&careless, Script::default(), emptied, "7", "with the wrong database");
+    trips_with(&careless, emptied, "7", "with the wrong database");
 }
 
 /// A journal that says that it has written an intent, and has not.
