@@ -5,14 +5,23 @@
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/simulated/campaign.rs"]
 mod campaign;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/simulated/judge.rs"]
+mod judge;
 #[path = "../tests/simulated/promises.rs"]
 mod promises;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/simulated/random.rs"]
+mod random;
 #[allow(dead_code, unused_imports, reason = "the tests use the rest")]
 #[path = "../tests/simulated/silence.rs"]
 mod silence;
 #[allow(dead_code, reason = "the tests use the rest")]
 #[path = "../tests/simulated/stage.rs"]
 mod stage;
+#[allow(dead_code, reason = "the tests use the rest")]
+#[path = "../tests/simulated/tally.rs"]
+mod tally;
 
 use std::time::{Duration, Instant};
 
@@ -38,18 +47,18 @@ fn main() {
     // Other histories than those of the tests, so that a minute spent here finds something, too.
     let mut seed = 1_000_000;
     let began = Instant::now();
-    let mut ends = campaign::Ends::new();
+    let mut ends = random::Ends::new();
     let first = seed;
     let enough = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(ENOUGH);
     while seed < first + enough && began.elapsed() < LONGEST {
-        for (end, n) in campaign::random(seed, BATCH) {
-            *ends.entry(end).or_default() += n;
+        for (case, tally) in random::random(seed, BATCH) {
+            ends.entry(case).or_default().add(tally);
         }
         seed += BATCH;
     }
     let took = began.elapsed().as_secs_f64();
-    let histories: u64 = ends.values().sum();
-    let done: u64 = ends.iter().filter(|((_, came), _)| *came == campaign::Came::Done).map(|(_, n)| n).sum();
+    let histories: u64 = ends.values().map(tally::Tally::histories).sum();
+    let done: u64 = ends.values().map(|tally| tally.done).sum();
     println!("histories_per_minute {:.0} histories (aim >= 100000)", histories as f64 * 60.0 / took);
     // What others do on the machine changes this figure little.
     println!("history_cpu_ms {:.2} ms (aim none: processor time of one history)", cpu_ms() / histories as f64);

@@ -99,7 +99,13 @@ impl Drive<'_> {
                 // Nothing to be done by hand where only an answer is missing.
                 let silent = tried.as_ref().is_none_or(|t| t.output.is_none());
                 let settle = if silent {
-                    format!("{again}   # goes on undoing from here, as soon as {place} answers again")
+                    // A machine that has died for good must not keep anybody from the next run.
+                    format!(
+                        "{again}   # goes on undoing from here, as soon as {place} answers again\n\
+                         hamn abandon {} --reason '{place} does not answer'   # or, where it will not: gives the run up, and tells what it \
+                         leaves, the claims among it, and how to take that away",
+                        self.run
+                    )
                 } else {
                     format!(
                         "{again}   # goes on undoing from here, when that is settled\nor by hand, on {place}:\n{}",

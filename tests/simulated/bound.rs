@@ -7,9 +7,9 @@ use hamn::{
     remote::simulated::{Benign, Jobs, Life, Scene, Simulated},
 };
 use journal_schema::{DatabaseRole, RunId};
-use lab::sim::World;
+use lab::sim::{Violation, World};
 use workflows::{
-    Action, Known, Place, Request,
+    Action, Known, Place, Request, Workflow,
     model::{NodeId, Pair},
     vocabulary,
 };
@@ -22,23 +22,35 @@ fn looked(world: &World, pair: &Pair, workflow: &str) -> (Look, World) {
 }
 
 fn looked_at(world: &World, pair: &Pair, workflow: &str, target: NodeId) -> (Look, World) {
-    let mut world = world.clone();
+    let workflow = workflows::registry::by_name(pair.flavour(), workflow).expect("a workflow of that name");
     let before = world.end_state();
+    let (look, mut world, violations) = look_with(world, pair, &workflow, target);
+    assert_eq!(violations, Vec::new());
+    assert_eq!(world.end_state(), before, "a look changes nothing");
+    world.dry_run(false);
+    (look, world)
+}
+
+/// What a look by the first rows of that table sees, the world after it, and what it did that it must not.
+pub(crate) fn look_with(
+    world: &World,
+    pair: &Pair,
+    workflow: &Workflow,
+    target: NodeId,
+) -> (Look, World, Vec<Violation>) {
+    let mut world = world.clone();
     world.dry_run(true);
     let scene = Arc::new(std::sync::Mutex::new(Scene { world, jobs: Jobs::default() }));
     let life = Life::default();
     let remote = Simulated::new(scene.clone(), life, Arc::new(Benign), Arc::default(), pair, "admin", Box::new(|_| {}));
-    let workflow = workflows::registry::by_name(pair.flavour(), workflow).expect("a workflow of that name");
     let request =
         Request { target, accept_unknown_loss: true, accept_loss: None, operator: "root".into(), host: "admin".into() };
-    let look = poll_once(look(&remote, pair, &workflow, &request, RunId(1), Known::default())).expect("nobody died");
+    let look = poll_once(look(&remote, pair, workflow, &request, RunId(1), Known::default())).expect("nobody died");
     let mut scene = scene.lock().unwrap();
     assert!(scene.jobs.ended().next().is_none(), "a look launches no job");
-    assert_eq!(scene.world.violations(), Vec::new());
-    assert_eq!(scene.world.end_state(), before, "a look changes nothing");
-    scene.world.dry_run(false);
+    let violations = scene.world.violations();
     let world = scene.world.clone();
-    (look, world)
+    (look, world, violations)
 }
 
 /// Invariant 12, of every workflow in every situation of the campaign.

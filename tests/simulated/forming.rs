@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hamn::engine::Ending;
+use hamn::{engine::Ending, remote::simulated::Mishap};
 use lab::{
     db2::{Call, Side, Version},
     sim::{EndState, Old, World},
@@ -15,6 +15,7 @@ use workflows::{
 use crate::{
     campaign::Case,
     hadr::after,
+    named::call_of,
     stage::{Do, Script, Stage, story},
 };
 
@@ -145,6 +146,28 @@ fn t43_parameters_that_differ_after_the_set_up_are_told_and_another_set_up_cures
     for id in NodeId::BOTH {
         assert_eq!(cured.db2_config(id).map(|c| c.get("HADR_PEER_WINDOW").to_owned()).as_deref(), Some("120"));
     }
+}
+
+/// The primary reboots when its boot has been guarded: the address that HADR listens at is gone, nothing but a person may give it back, and
+/// who does what he is told gets out.
+#[test]
+fn t5_a_primary_that_loses_its_address_in_the_set_up_is_told_how_to_get_it_back() {
+    let case = case_of("reboots", example::procedure(), Version::V9_7, Old::Nothing, |_| {});
+    let guard = call_of(&case, "serve.boot-guard");
+    let stage = Stage::of(&case, Script { calls: vec![(guard, Mishap::RebootAfter(1))], ..Script::default() });
+    let end = stage.program(Do::Start);
+    let told = format!("{end:?}\n{}", story(&stage.records()));
+    let Some(Ending::Failed { step, why, .. }) = end else { panic!("{told}") };
+    assert_eq!(step, "start.primary", "{told}");
+    let (says, commands) = workflows::step::told(&why);
+    assert!(says.contains("SQL1768N reason code 4"), "{told}");
+    let named = |part: &str| commands.iter().any(|(command, _)| command.contains(part));
+    assert!(named("ssh root@10.1.47.103 \"ping -c 2 -w 2 9.114.47.103 || { /usr/sbin/mktcpip"), "{commands:#?}");
+    assert!(named(&format!("hamn resume {}", crate::stage::RUN)), "{commands:#?}");
+    stage.scene.lock().unwrap().world.heal(NodeId::A);
+    assert_eq!(stage.program(Do::Resume), Some(Ending::Done), "{}", story(&stage.records()));
+    assert!((case.holds)(&stage.scene.lock().unwrap().world));
+    assert_eq!(*stage.violations.lock().unwrap(), Vec::<String>::new());
 }
 
 #[test]

@@ -10,12 +10,15 @@ use workflows::{
 };
 
 use crate::{
-    campaign::{
-        Came, Case, Reference, Seed, Wrong, journal_boundaries, random_of, random_script, remote_calls, rollbacks,
-        rollbacks_interrupted, struck_at_any_tick,
-    },
+    back::{rollbacks, rollbacks_interrupted},
+    boundaries::{journal_boundaries, remote_calls},
+    campaign::Case,
     forming,
+    judge::Reference,
+    random::{self, Seed, random_of, random_script},
     stage::{Do, Script, Stage, story},
+    struck::struck_at_any_tick,
+    tally::Wrong,
 };
 
 /// A case of the procedure's pair, after a minute of peace and what `prepare` does.
@@ -117,8 +120,11 @@ fn others() -> Vec<Case> {
     ]
 }
 
+/// The cases of the campaign; with `HAMN_CASE` those whose names contain that.
 pub(crate) fn all() -> Vec<Case> {
-    failovers().into_iter().chain(others()).chain(forming::cases()).collect()
+    let wanted = std::env::var("HAMN_CASE").unwrap_or_default();
+    let all = failovers().into_iter().chain(others()).chain(forming::cases());
+    all.filter(|case| case.name.contains(&wanted)).collect()
 }
 
 /// Whole in a release build, of which every so many without optimisation; `HAMN_NTH` says otherwise.
@@ -203,12 +209,15 @@ fn script(seed: u64, reference: &Reference) -> Script {
 #[test]
 fn db2_random_histories() {
     let usual = if cfg!(debug_assertions) { 150 } else { 10_000 };
-    let count: u64 = std::env::var("HAMN_HISTORIES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
-    let first: u64 = std::env::var("HAMN_FIRST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let ends = random_of(&all(), first, count, script);
-    println!("{count} random histories of DB2 from seed {first}");
-    for ((case, came), n) in &ends {
-        println!("  {case}: {came:?}: {n}");
-    }
-    assert!(ends.keys().any(|(_, came)| *came == Came::Done));
+    let (first, count) = random::asked_for(usual);
+    let cases = all();
+    let ends = random_of(&cases, first, count, script);
+    random::print(&cases, &ends, first, count, "db2_one_seed");
+    assert!(ends.values().any(|tally| tally.done > 0));
+}
+
+/// Shows one of [`db2_random_histories`]: `HAMN_SEED=n`.
+#[test]
+fn db2_one_seed() {
+    random::show_one(&all(), script);
 }

@@ -27,7 +27,7 @@ fn given(world: &World, start: &str) -> usize {
 }
 
 /// Number of the remote call that sends that step for the first time.
-fn call_of(case: &Case, step: &str) -> u64 {
+pub(crate) fn call_of(case: &Case, step: &str) -> u64 {
     let mut stage = Stage::of(case, Script::default());
     let (calls, found) = (stage.calls.clone(), Arc::new(Mutex::new(None)));
     let seen = found.clone();

@@ -11,7 +11,8 @@ use journal_schema::{Payload, Record, Token, Verdict};
 use workflows::{Action, Place, model::NodeId, vocabulary};
 
 use crate::{
-    campaign::{Came, carry_through, cases, check, reference},
+    campaign::{Came, carry_through, cases},
+    judge::{check, reference},
     stage::{Do, Script, Stage, story},
 };
 

@@ -29,6 +29,8 @@ pub(crate) enum Ink {
     DieAfter,
     /// The disk is full.
     Full,
+    /// Said to be durable, and written with the next record only: a journal that lies, for the watch to see.
+    Late,
 }
 
 /// A scripted fate: mishaps by number of call, by number of commit.
@@ -40,6 +42,20 @@ pub(crate) struct Script {
     pub(crate) strikes: Vec<(u64, u64, Strike)>,
     /// While set, no place is reached.
     pub(crate) silent: Arc<AtomicBool>,
+}
+
+impl Script {
+    /// A machine is rebooted.
+    pub(crate) fn reboots(&self) -> bool {
+        self.calls.iter().any(|(_, mishap)| matches!(mishap, Mishap::RebootAfter(_)))
+    }
+
+    /// Nothing happens but that calls reach their place twice.
+    pub(crate) fn only_repeats(&self) -> bool {
+        self.calls.iter().all(|(_, mishap)| *mishap == Mishap::Twice)
+            && self.commits.is_empty()
+            && self.strikes.is_empty()
+    }
 }
 
 impl Fate for Script {
@@ -60,6 +76,8 @@ struct Paper {
     life: Life,
     script: Arc<Script>,
     commits: Arc<AtomicU64>,
+    /// What it only says it has written.
+    late: Mutex<Vec<Record>>,
 }
 
 #[async_trait]
@@ -74,7 +92,15 @@ impl Store for Paper {
                 self.life.go_on().await;
             }
             Some(Ink::Full) => return Err(StoreError::Full { path: "simulated".into() }),
+            Some(Ink::Late) => {
+                self.late.lock().unwrap().push(record.clone());
+                return Ok(());
+            }
             _ => {}
+        }
+        let late = std::mem::take(&mut *self.late.lock().unwrap());
+        for record in &late {
+            self.store.commit(record).await?;
         }
         self.store.commit(record).await?;
         if ink == Some(Ink::DieAfter) {
@@ -216,7 +242,7 @@ impl Stage {
                 }
                 let found = scene.world.violations();
                 if !found.is_empty() {
-                    violations.lock().unwrap().extend(found.iter().map(|v| format!("{v:?}")));
+                    violations.lock().unwrap().extend(found.iter().map(|v| format!("{}: {}", v.invariant, v.what)));
                 }
             }),
         );
@@ -226,6 +252,7 @@ impl Stage {
                 life: life.clone(),
                 script: self.script.clone(),
                 commits: self.commits.clone(),
+                late: Mutex::default(),
             }),
             remote: Arc::new(remote),
             clock: Arc::new(SimulatedClock::new(self.scene.clone(), life)),

@@ -15,9 +15,12 @@ use workflows::{
 };
 
 use crate::{
-    campaign::{Case, Wrong, journal_boundaries, remote_calls, rollbacks},
+    back::rollbacks,
+    boundaries::{journal_boundaries, remote_calls},
+    campaign::Case,
     hadr::{after, case_of, synced},
     stage::{Do, Script, Stage, story},
+    tally::Wrong,
     trouble::{Stopped, at_boot, decided, failover, knobs, promotions},
     typed::{db2, types},
 };

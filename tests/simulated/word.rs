@@ -18,7 +18,8 @@ use lab::sim::{Freeze, World};
 use workflows::model::{Fence, Flavour, NodeId};
 
 use crate::{
-    campaign::{Came, Case, carry_through, cases, check, reference, run},
+    campaign::{Came, Case, carry_through, cases, run},
+    judge::{check, reference},
     stage::{Careful, Do, Ink, Script, Stage, operator, story},
 };
 

@@ -38,6 +38,11 @@ fn helper(service: &str) -> Option<Helper> {
 
 impl World {
     pub(super) fn call(&mut self, place: Place, command: &Command) -> Ran {
+        // Everybody on the machine sees arguments and environment.
+        let mut words = command.argv.iter().chain(command.env.iter().map(|(_, value)| value));
+        if words.any(|word| word.contains(super::SECRET)) {
+            self.complain(place, "a secret is among the arguments");
+        }
         if let Some(ran) = self.dispatch(place, command) {
             return ran;
         }

@@ -8,6 +8,9 @@ use workflows::{
 
 use super::{Ran, World, fault::Lie, index};
 
+/// What the password files of the devices hold: whoever sees it anywhere else has found a secret that is none any more.
+pub const SECRET: &str = "the-devices-own-word";
+
 /// A machine's BMC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Device {

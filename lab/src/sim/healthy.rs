@@ -42,7 +42,7 @@ impl World {
         let mut controller = Files::default();
         for id in NodeId::BOTH {
             if let Fence::Agent { password_file: Some(path), .. } = &pair.node(id).fence {
-                controller.set(path, "practice\n", 0o600);
+                controller.set(path, &format!("{}\n", super::fence::SECRET), 0o600);
             }
         }
         let mut world = Self {

@@ -42,6 +42,7 @@ use workflows::{
 
 pub use end::{Db2End, EndState, NodeEnd};
 pub use fault::Lie;
+pub use fence::SECRET;
 pub use forming::Old;
 pub use hit::Freeze;
 pub use machine::AtBoot;

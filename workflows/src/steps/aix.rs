@@ -367,13 +367,15 @@ pub fn autostart_off(ctx: &Context<'_>, id: NodeId, step_id: &str) -> Step {
 
 /// How a machine that is in service still gets its address again after a boot: not where somebody answers for it, and not for good.
 fn up_again(ctx: &Context<'_>, node: &Node) -> String {
+    format!("{}   # on {}, while it is the one in service", address_again(ctx, node), node.name)
+}
+
+/// The same as a command only: the service address until the next boot, if nobody answers for it.
+pub fn address_again(ctx: &Context<'_>, node: &Node) -> String {
     let service = &ctx.pair.service;
     let again = listing(&aix::mktcpip(service, &node.interface, &service.host_name, &service.address));
     let for_now = listing(&aix::transient(&node.interface));
-    format!(
-        "ping -c 2 -w 2 {} || {{ {again} && {for_now}; }}   # on {}, while it is the one in service",
-        service.address, node.name
-    )
+    format!("ping -c 2 -w 2 {} || {{ {again} && {for_now}; }}", service.address)
 }
 
 /// What becomes of a machine whose interface was guarded.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Known,
+    by_hand::as_root,
     db2::{
         message::{self, Said, said},
         read::{Config, Instance, alternate_server, config, group, instance, level},
@@ -18,7 +19,7 @@ use crate::{
     model::{Db2, Node, NodeId, Platform},
     notes,
     script::{Action, Output, Script},
-    step::{Judgement, Place, Step, Undo, judge_exit_codes},
+    step::{Judgement, Place, Step, Undo, judge_exit_codes, next},
     table::Context,
     vocabulary::{self, Helper, db2, transfer},
 };
@@ -525,7 +526,11 @@ fn start(ctx: &Context<'_>, id: NodeId, step_id: &str, role: HadrRole, statement
         }
     });
     // 1777: it runs already. Whether in this role is for the look.
+    let without_address = without_address(ctx, id);
     let effect = judge(move |output: &Output| match roles::statement(output.at(at)) {
+        said if said.refusal() == Some((1768, Some(4))) => {
+            Judgement::failed(format!("START HADR: {said}{without_address}"), Vec::new())
+        }
         Said::Done(_) => Judgement::succeeded("START HADR: done", Vec::new()),
         Said::Refused(code) if code.number == 1777 => Judgement::succeeded("HADR runs already", Vec::new()),
         Said::Unknown => Judgement::unknown(format!("START HADR: {}", Said::Unknown), Vec::new()),
@@ -546,6 +551,18 @@ fn start(ctx: &Context<'_>, id: NodeId, step_id: &str, role: HadrRole, statement
             seen,
         )
     }
+}
+
+/// A machine that was rebooted has lost an address that no boot gives back (trap 5): what to type, where it is the one that HADR listens at.
+fn without_address(ctx: &Context<'_>, id: NodeId) -> String {
+    let (node, address) = (ctx.pair.node(id), hadr_host(ctx, id));
+    let look = if node.platform == Platform::Aix { "ifconfig -a" } else { "ip -br address" };
+    let mut text = next(&as_root(node, look), &format!("whether {} has {address}", node.name));
+    if node.platform == Platform::Aix && address == ctx.pair.service.address {
+        let command = as_root(node, &format!("\"{}\"", aix::address_again(ctx, node)));
+        text += &next(&command, "after a reboot: gives it back until the next one, if nobody answers for it");
+    }
+    text + &next(&format!("hamn resume {}", ctx.run), "starts HADR again, when the address is there")
 }
 
 /// 5.1.8, on both.
