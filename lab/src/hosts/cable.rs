@@ -33,7 +33,7 @@ impl Lab {
     /// Makes a line slow or lossy; `None`: good again.
     ///
     /// # Errors
-    /// [`LabErrorKind::Unsupported`] where the kernel cannot do it.
+    /// [`crate::hosts::LabErrorKind::Unsupported`] where the kernel cannot do it.
     pub fn netem(&self, plug: Plug, line: Option<Line>) -> Result<()> {
         self.network.line(plug, line)
     }

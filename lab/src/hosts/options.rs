@@ -19,7 +19,7 @@ pub const DEFAULT_CACHE: &str = "/var/cache/hamn-lab";
 /// How a lab is made.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its folder; made if absent, removed by [`Lab::down`].
+    /// Its folder; made if absent, removed by [`super::Lab::down`].
     pub dir: PathBuf,
     /// Folder of the database template, shared by all labs.
     pub cache: PathBuf,
@@ -33,7 +33,7 @@ pub struct Options {
     pub persona: Persona,
     /// DB2 (its stand-in) instead of PostgreSQL.
     pub db2: Option<Db2>,
-    /// Whether the lab ends with this process: removed when the [`Lab`] is dropped, or by [`Lab::sweep`] if the process was killed.
+    /// Whether the lab ends with this process: removed when the [`super::Lab`] is dropped, or by [`super::Lab::sweep`] if the process was killed.
     pub tied: bool,
 }
 
