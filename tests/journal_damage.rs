@@ -32,6 +32,19 @@ fn length(path: &std::path::Path) -> u64 {
     fs::metadata(path).expect("there").len()
 }
 
+/// A crash may make the mirror longer without the bytes that belong there.
+#[test]
+fn t75_a_length_without_its_bytes_is_an_unfinished_record() {
+    let sample = &*SAMPLE;
+    for hollow in [1, 31, 32, 200, 327, 4096] {
+        let (_temp, dir) = copy_of(&sample.dir);
+        let mirror = fs::File::options().write(true).open(dir.mirror()).expect("there");
+        mirror.set_len(length(&dir.mirror()) + hollow).expect("longer");
+        let repairs = reopen_whole(&dir, &sample.records);
+        assert_eq!(repairs, [Repair::MirrorTailCut { bytes: hollow }]);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 

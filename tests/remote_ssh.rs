@@ -173,7 +173,7 @@ async fn a_login_that_takes_its_time_is_waited_for() {
     let sshd = Sshd::new();
     let keys = Path::new("/run/sshd").join(format!("hamn-test-{}", sshd.port));
     let authorized = fs::read_to_string(sshd.dir.path().join("authorized")).unwrap();
-    fs::write(&keys, format!("#!/bin/sh\nsleep 7\necho '{authorized}'\n")).unwrap();
+    fs::write(&keys, format!("#!/bin/sh\nsleep 4\necho '{authorized}'\n")).unwrap();
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(sshd.dir.path().join("authorized"), "").unwrap();
     let slow = format!("AuthorizedKeysCommand {}\nAuthorizedKeysCommandUser root", keys.display());

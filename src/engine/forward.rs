@@ -27,7 +27,7 @@ impl Drive<'_> {
             self.may_go_on()?;
             let (state, open) =
                 self.ledger.read(|v| (v.state.state.clone(), v.state.open.as_ref().map(|o| o.row.transition.clone())));
-            if open.is_none() && state == goal {
+            if self.at_goal() {
                 let summary = format!("{} reached {goal}", self.engine.workflow.name);
                 self.ledger.write(Payload::Finished { end: End::Done, summary }).await?;
                 return Ok(Ending::Done);
@@ -40,7 +40,7 @@ impl Drive<'_> {
                 // A node may have rebooted under us: if something that a reboot takes away is gone, put it back and try once more.
                 Err(Halt::Failed { step, why }) if rounds < ROUNDS && !self.engine.stop.asked() => {
                     rounds += 1;
-                    if self.look_again().await? == 0 {
+                    if self.look_again().await?.gone == 0 {
                         return Err(Halt::Failed { step, why });
                     }
                     continue;
@@ -50,7 +50,7 @@ impl Drive<'_> {
             // A place that stopped answering in the middle of something may have rebooted, also under the last step.
             if self.shaken.swap(false, Ordering::Relaxed) && rounds < ROUNDS {
                 rounds += 1;
-                if self.look_again().await? > 0 {
+                if self.look_again().await?.gone > 0 {
                     continue;
                 }
             }
@@ -58,6 +58,11 @@ impl Drive<'_> {
             let state = state.ok_or_else(|| Halt::Bug("a transition without being open".into()))?;
             self.ledger.write(Payload::Entered { state }).await?;
         }
+    }
+
+    /// Whether nothing is left but to say that the run has ended.
+    pub(super) fn at_goal(&self) -> bool {
+        self.ledger.read(|v| v.state.open.is_none() && v.state.state == self.engine.workflow.goal.as_str())
     }
 
     /// Chooses the transition that leaves `state`, plans its steps, journals the plan.

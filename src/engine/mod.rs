@@ -181,7 +181,10 @@ impl Engine {
             match way {
                 Direction::Forward => {
                     drive.settle_all().await?;
-                    drive.look_again().await?;
+                    let looked = drive.look_again().await?;
+                    if drive.at_goal() {
+                        looked.is_all()?;
+                    }
                     drive.forward().await
                 }
                 Direction::Undo => drive.back().await,

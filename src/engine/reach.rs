@@ -24,6 +24,17 @@ pub(super) enum Reached {
     Elsewhere(String),
 }
 
+impl Reached {
+    /// Why there is no answer.
+    pub(super) fn why(self) -> String {
+        match self {
+            Self::Silent(why) | Self::Unknown(why) | Self::Elsewhere(why) => why,
+            Self::Wrong(why) => format!("wrong machine: {why}"),
+            Self::Answer(_) => String::new(),
+        }
+    }
+}
+
 /// Pauses between tries, until patience ends.
 struct Backoff<'d> {
     drive: &'d Drive<'d>,

@@ -13,6 +13,24 @@ use super::{Drive, halt::Halt, life::Went, plans::Plan};
 /// Longest look that is quick, seconds.
 const QUICK_S: u32 = 20;
 
+/// What [`Drive::look_again`] found.
+#[derive(Default)]
+pub(super) struct Looked {
+    /// Effects that were gone.
+    pub(super) gone: u32,
+    /// The first step on the machine to be in service whose effect could not be looked at, and why.
+    unseen: Option<(String, String)>,
+}
+
+impl Looked {
+    /// For a run that has nothing more to do: what is not seen any more does not count as holding. Before the goal the next step meets
+    /// the same silence.
+    pub(super) fn is_all(self) -> Result<(), Halt> {
+        let Some((step, why)) = self.unseen else { return Ok(()) };
+        Err(Halt::Failed { step, why: format!("everything was done, but whether it still holds is not known: {why}") })
+    }
+}
+
 impl Drive<'_> {
     /// Steps of transitions that were taken already and were being done again when the runner died. Those of the open
     /// transition are settled when their turn comes.
@@ -26,9 +44,9 @@ impl Drive<'_> {
     }
 
     /// Looks again at every volatile effect that holds by the journal: an address, a running daemon, a machine that must stay
-    /// off. What is gone is journaled and done again, in the order in which it was done first. Returns how many were gone.
-    pub(super) async fn look_again(&self) -> Result<u32, Halt> {
-        let mut gone = 0;
+    /// off. What is gone is journaled and done again, in the order in which it was done first.
+    pub(super) async fn look_again(&self) -> Result<Looked, Halt> {
+        let mut looked = Looked::default();
         let mut lost: Vec<(Place, String)> = Vec::new();
         let mut again = Vec::new();
         let plans = self.plans_begun()?;
@@ -53,7 +71,15 @@ impl Drive<'_> {
                 let why = rebooted.map_or(String::new(), |(_, other)| format!("with the effect of {other}"));
                 (rebooted.is_some(), Vec::new(), why)
             } else {
-                let Ok(output) = self.observe(step, &step.probe).await else { continue };
+                let output = match self.observe(step, &step.probe).await {
+                    Ok(output) => output,
+                    Err(reached) => {
+                        if step.place == Place::Node(self.request.target) {
+                            looked.unseen.get_or_insert_with(|| (step.id.clone(), reached.why()));
+                        }
+                        continue;
+                    }
+                };
                 if self.shaken.swap(false, Ordering::Relaxed) {
                     // It may have rebooted under this very look: what was seen before is worth nothing.
                     return Box::pin(self.look_again()).await;
@@ -70,7 +96,7 @@ impl Drive<'_> {
             if regressed {
                 let why = format!("no longer holds: {why}");
                 self.ledger.write(Payload::Regressed { step: step.id.clone(), evidence, why }).await?;
-                gone += 1;
+                looked.gone += 1;
                 lost.push((step.place, step.id.clone()));
                 again.push(step);
             }
@@ -81,7 +107,7 @@ impl Drive<'_> {
         for step in again.into_iter().filter(|s: &&Step| !open.contains(&s.id)) {
             self.do_again(step).await?;
         }
-        Ok(gone)
+        Ok(looked)
     }
 
     /// Whether something that the step may stand on is gone at its place: an effect that dies with a reboot and is looked at within

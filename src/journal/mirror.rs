@@ -93,7 +93,7 @@ impl Mirror {
 pub(super) struct Flaws {
     /// Bytes that belong to no good frame, with good frames behind them or more than one frame's worth of them.
     pub(super) damaged: Vec<Range<u64>>,
-    /// Where a last, unfinished frame begins.
+    /// Where a last, unfinished frame begins: cut off, or of a length that was written without its bytes.
     pub(super) torn: Option<u64>,
     /// Length of the file.
     pub(super) len: u64,
@@ -152,6 +152,12 @@ pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, Header, &Frame)) -> Re
                 Ok(frame) => look(&mut flaws, base + at as u64, &frame)?,
                 Err(FrameError::Torn { .. }) if last => flaws.torn = Some(base + at as u64),
                 Err(FrameError::Torn { .. }) => keep_from = at,
+                // A crash may leave the length of the last writing without its bytes: they read as zeros, and no digest is that.
+                Err(FrameError::Damaged { until, .. })
+                    if last && proven + until == window.len() && is_hollow(&window[at..]) =>
+                {
+                    flaws.torn = Some(base + at as u64);
+                }
                 Err(FrameError::Damaged { until, .. }) if last || proven + until < window.len() => {
                     flaws.damage(until_here(proven + until));
                 }
@@ -168,6 +174,12 @@ pub(super) fn scan(path: &Path, mut each: impl FnMut(u64, Header, &Frame)) -> Re
         base += keep_from as u64;
         window.drain(..keep_from);
     }
+}
+
+/// Whether the end of the file was never written.
+fn is_hollow(tail: &[u8]) -> bool {
+    let digest = tail.last_chunk::<32>().map_or(tail, |last| last);
+    tail.len() <= MAX_FRAME && digest.iter().all(|byte| *byte == 0)
 }
 
 /// The good frames that `bytes` begin with, one behind the other.
