@@ -183,7 +183,7 @@ impl Engine {
                     drive.settle_all().await?;
                     let looked = drive.look_again().await?;
                     if drive.at_goal() {
-                        looked.is_all()?;
+                        looked.all_seen()?;
                     }
                     drive.forward().await
                 }

@@ -25,7 +25,7 @@ pub(super) struct Looked {
 impl Looked {
     /// For a run that has nothing more to do: what is not seen any more does not count as holding. Before the goal the next step meets
     /// the same silence.
-    pub(super) fn is_all(self) -> Result<(), Halt> {
+    pub(super) fn all_seen(self) -> Result<(), Halt> {
         let Some((step, why)) = self.unseen else { return Ok(()) };
         Err(Halt::Failed { step, why: format!("everything was done, but whether it still holds is not known: {why}") })
     }
