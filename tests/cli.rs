@@ -185,6 +185,17 @@ fn a_plan_without_a_target_on_a_third_machine_is_refused() {
 }
 
 #[test]
+fn with_db2_the_way_back_is_a_run_and_no_guide() {
+    let state = tempfile::tempdir().unwrap();
+    let db2 = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/hamn-db2.toml");
+    let output = hamn(state.path(), &["guide", "--config", db2]);
+    assert_eq!(exit(&output), 3, "{output:?}");
+    assert!(said(&output).1.contains("hamn run failback"), "{output:?}");
+    let output = hamn(state.path(), &["plan", "failback"]);
+    assert!(exit(&output) == 2 && said(&output).1.contains("hamn guide"), "{output:?}");
+}
+
+#[test]
 fn completions_and_manual_are_made_for_every_subcommand() {
     let state = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {

@@ -404,6 +404,29 @@ fn t70_an_open_item_is_settled_with_a_reason() {
     assert_eq!(site.hamn(&["journal", "verify"]).code, 0);
 }
 
+/// What must be done by hand after a failover is printed in the words of the pair.
+#[test]
+fn the_guide_names_the_machines_as_the_run_left_them() {
+    let site = Site::with_dead_primary();
+    let before = site.hamn(&["guide"]);
+    assert!(before.code == 3 && before.err.contains("hamn guide mn-a"), "{before:?}");
+    site.start(&[]);
+    site.until_gone();
+    assert!(site.hamn(&["status"]).out.contains("hamn guide"), "the open item names it");
+    let guide = site.hamn(&["guide"]);
+    assert!(guide.code == 0 && guide.out.contains("On mn-a, as root, with PostgreSQL stopped"), "{guide:?}");
+    assert_eq!(guide.out, site.hamn(&["guide", "mn-b"]).out, "mn-b is in service");
+    assert!(site.hamn(&["guide", "mn-a"]).out.contains("On mn-b, as root"));
+    assert!(
+        guide.out.contains("-h 10.77.0.10") && guide.out.contains("/var/lib/postgresql/15/main.before"),
+        "{guide:?}"
+    );
+    for word in ["**", "SERVICE-ADDRESS", "IFACE", "DATA-DIRECTORY", "PROGRAMS", "OS-USER", "START-COMMAND", "CLAIM"] {
+        assert!(!guide.out.contains(word), "{word}: {}", guide.out);
+    }
+    assert_eq!(site.hamn(&["guide", "mn1"]).code, 3, "a host name is no machine");
+}
+
 #[test]
 fn the_demonstration_is_done_in_one_command_and_says_that_it_is_simulated() {
     let output = Command::new(env!("CARGO_BIN_EXE_hamn")).args(["demo", "--pace", "1"]).stdin(Stdio::null()).output();

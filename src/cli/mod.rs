@@ -18,6 +18,7 @@ mod demo;
 mod error;
 mod exit;
 mod follow;
+mod guide;
 mod journal;
 mod lab;
 mod man;
@@ -138,6 +139,8 @@ pub enum Command {
     Abandon(abandon::AbandonArgs),
     /// Says that an open item is no longer so: who, why, in the journal
     Settle(settle::SettleArgs),
+    /// Prints how the other machine is made a standby again by hand (PostgreSQL), in the words of this pair
+    Guide(guide::GuideArgs),
     /// Lists, shows, verifies, exports or imports the journal of runs
     Journal(journal::JournalArgs),
     /// Lists the workflows or shows one as text or diagram
@@ -196,6 +199,7 @@ fn call(cli: Cli) -> Outcome {
         Command::Rollback(args) => rollback::call(&globals, &args),
         Command::Abandon(args) => abandon::call(&globals, &args),
         Command::Settle(args) => settle::call(&globals, &args),
+        Command::Guide(args) => guide::call(&globals, &args),
         Command::Journal(args) => journal::call(&globals, &args),
         Command::Workflow(args) => workflow::call(&globals, &args),
         Command::Demo(args) => demo::call(&globals, &args),

@@ -4,7 +4,7 @@ use std::fs;
 
 use workflows::{
     Workflow,
-    model::{Flavour, NodeId},
+    model::{Flavour, NodeId, Pair},
     registry,
 };
 
@@ -15,9 +15,13 @@ use crate::config::Config;
 pub(super) fn workflow(flavour: Flavour, name: &str) -> Result<Workflow, Trouble> {
     registry::by_name(flavour, name).ok_or_else(|| {
         let names: Vec<&str> = registry::of(flavour).iter().map(|w| w.name).collect();
+        let next = match (flavour, name) {
+            (Flavour::Postgres, "failback") => "by hand in this version; how, step by step: hamn guide",
+            _ => "what each is for: hamn workflow list",
+        };
         Trouble::new(Exit::Usage, format!("there is no workflow {name:?} for a pair with {}", flavour.name()))
             .detail(format!("there are: {}", names.join(", ")))
-            .next("what each is for: hamn workflow list")
+            .next(next)
     })
 }
 
@@ -25,10 +29,8 @@ pub(super) fn workflow(flavour: Flavour, name: &str) -> Result<Workflow, Trouble
 pub(super) fn target(config: &Config, given: Option<&str>) -> Result<NodeId, Trouble> {
     let [a, b] = config.pair.nodes.each_ref().map(|n| n.name.as_str());
     match given {
-        Some(name) => config.pair.by_name(name).ok_or_else(|| {
-            Trouble::refused(format!("there is no machine {name:?} in the pair"))
-                .detail(format!("machines of {}: {a}, {b} (their fixed names, not host names)", config.pair.name))
-                .next(format!("--target {a} or --target {b}: the machine that is to be in service afterwards"))
+        Some(name) => named(&config.pair, name).map_err(|trouble| {
+            trouble.next(format!("--target {a} or --target {b}: the machine that is to be in service afterwards"))
         }),
         None => here(config).ok_or_else(|| {
             Trouble::refused("it is not said which machine is to be in service")
@@ -36,6 +38,16 @@ pub(super) fn target(config: &Config, given: Option<&str>) -> Result<NodeId, Tro
                 .next(format!("--target {a} or --target {b}"))
         }),
     }
+}
+
+/// The machine of that name.
+pub(super) fn named(pair: &Pair, name: &str) -> Result<NodeId, Trouble> {
+    let [a, b] = pair.nodes.each_ref().map(|n| n.name.as_str());
+    pair.by_name(name).ok_or_else(|| {
+        Trouble::refused(format!("there is no machine {name:?} in the pair"))
+            .detail(format!("machines of {}: {a}, {b} (their fixed names, not host names)", pair.name))
+            .next(format!("name {a} or {b}"))
+    })
 }
 
 /// The machine of the pair that this program runs on, by its machine-id.

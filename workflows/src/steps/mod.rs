@@ -42,10 +42,10 @@ pub mod verify;
 pub mod wire;
 pub mod xcat;
 
-/// How one returns after the pivot, for a person. For PostgreSQL the workflow is not written yet, and what is printed at 3 a.m. must say so.
+/// How one returns after the pivot, for a person. For PostgreSQL the workflow is not written yet: the program prints what to do.
 pub fn failback(flavour: Flavour) -> &'static str {
     match flavour {
-        Flavour::Postgres => "hamn run failback   # not in this version yet; by hand: docs/after-failover.md",
+        Flavour::Postgres => "hamn guide   # how to make the other machine a standby again, by hand",
         Flavour::Db2 => "hamn run failback",
     }
 }
