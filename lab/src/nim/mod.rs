@@ -110,6 +110,7 @@ impl Nim {
 
     /// Gives this master (`name`) an alternate master and synchronises it, with the resources (HANIM); the alternate's database. For healthy
     /// worlds.
+    #[must_use]
     pub fn with_alternate(&mut self, name: &str, alternate: &str) -> Self {
         high::pair(self, name, alternate)
     }
