@@ -28,6 +28,11 @@ impl Drive<'_> {
             let (state, open) =
                 self.ledger.read(|v| (v.state.state.clone(), v.state.open.as_ref().map(|o| o.row.transition.clone())));
             if self.at_goal() {
+                // Nobody looks after this. As often as it takes: each round is another reboot, and a stop is heard before it.
+                if self.shaken.swap(false, Ordering::Relaxed) {
+                    self.look_again().await?.all_seen()?;
+                    continue;
+                }
                 let summary = format!("{} reached {goal}", self.engine.workflow.name);
                 self.ledger.write(Payload::Finished { end: End::Done, summary }).await?;
                 return Ok(Ending::Done);

@@ -1,6 +1,6 @@
 //! The life of a step: look, intent, launch, judge, outcome.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use journal_schema::{Attempt, Digest, Direction, Fact, Mode, Operator, Payload, StepStatus, Token, Verdict};
 use workflows::{ActionResult, Judgement, Output, Step};
@@ -230,6 +230,7 @@ impl Drive<'_> {
                 }
             }
             Reached::Answer(JobAnswer::Lost { why }) => {
+                self.shaken.store(true, Ordering::Relaxed);
                 self.by_probe(step, attempt, format!("the job was lost ({why})"), None).await?
             }
             Reached::Elsewhere(why) => self.by_probe(step, attempt, why, None).await?,

@@ -136,3 +136,27 @@ fn a_machine_in_service_that_cannot_be_seen_any_more_is_not_called_done() {
         assert_eq!(carry_through(&stage), Came::Done, "{}: {}", case.name, story(&stage.records()));
     }
 }
+
+/// hamn dies when all is done but for saying so, the machine in service reboots, and reboots once more while what that took is put back.
+/// What the second reboot takes is put back, too, before the run is called done.
+#[test]
+fn a_second_reboot_while_the_last_things_are_put_back_is_seen() {
+    let mut struck = 0;
+    for case in cases() {
+        let reference = reference(&case);
+        for at in reference.calls..reference.calls + 24 {
+            let calls = vec![(at, Mishap::RebootAfter(2))];
+            let script = Script { calls, commits: vec![(reference.commits - 2, Ink::DieAfter)], ..Script::default() };
+            let stage = Stage::of(&case, script.clone());
+            assert_eq!(stage.program(Do::Start), None, "{}", case.name);
+            for on in [false, true] {
+                stage.scene.lock().unwrap().world.power(case.target, on);
+            }
+            let came = carry_through(&stage);
+            struck += u32::from(stage.calls.load(Ordering::Relaxed) > at);
+            check(&case, &reference, &script, &stage, &came).unwrap_or_else(|what| panic!("call {at}: {what}"));
+            assert_eq!(came, Came::Done, "{}: call {at}\n{}", case.name, story(&stage.records()));
+        }
+    }
+    assert!(struck > 50, "{struck} histories were struck");
+}
