@@ -11,6 +11,7 @@ mod back;
 mod bound;
 mod boundaries;
 mod campaign;
+mod covered;
 mod db2;
 mod deployed;
 mod forming;
