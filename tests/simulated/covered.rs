@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use journal_schema::Payload;
-use lab::sim::World;
+use lab::sim::{Strike, World};
 use workflows::{
+    example,
     model::{Fence, Flavour, NodeId, Pair},
     registry,
 };
@@ -18,7 +19,7 @@ use crate::{
 
 /// The primary of the procedure's pair is off, has no fence device, and somebody says that it is off.
 fn attested_db2() -> Case {
-    let mut pair: Pair = workflows::example::procedure();
+    let mut pair: Pair = example::procedure();
     pair.nodes[0].fence = Fence::Attestation;
     let prepare = |world: &mut World| {
         world.power(NodeId::A, false);
@@ -28,8 +29,19 @@ fn attested_db2() -> Case {
     Case { decisions, ..hadr::case_of("DB2 failover, attested", "failover", pair, prepare) }
 }
 
+/// Past the window the primary writes alone behind a cut link, and after the failover the other one does.
+fn parted() -> Case {
+    hadr::case_of("DB2 failback, both wrote alone", "failback", example::procedure(), |world| {
+        world.strike_in(0, Strike::Link { cut: true });
+        world.advance(400_000);
+        hadr::failed_over(world, &example::procedure());
+        world.strike_in(0, Strike::Link { cut: false });
+        world.advance(60_000);
+    })
+}
+
 fn all() -> Vec<Case> {
-    let own = [attested("attested, no device", false), attested_db2()];
+    let own = [attested("attested, no device", false), attested_db2(), parted()];
     cases().into_iter().chain(hadr::all()).chain(own).collect()
 }
 

@@ -124,14 +124,6 @@ fn others() -> Vec<Case> {
             w.power(NodeId::A, false);
             failed_over(w, &dissolving());
         }),
-        case_of("DB2 failback, both wrote alone", "failback", example::procedure(), |w| {
-            // Past the window the primary writes alone behind a cut link, and then the other one does.
-            w.strike_in(0, CUT);
-            w.advance(400_000);
-            failed_over(w, &example::procedure());
-            w.strike_in(0, HEALED);
-            w.advance(60_000);
-        }),
         Case { holds: |_| true, rebooted: only_files, ..case_of("DB2 sync", "sync", example::procedure(), |_| {}) },
     ]
 }
