@@ -15,6 +15,7 @@ use lab::{
     hosts::{self, Db2, Ksh, Lab, LabError, LabErrorKind, Line, Machine, Options, Persona, Plug, Power, PowerAction},
 };
 use serde_json::json;
+use workflows::quote::quote;
 
 use super::{Exit, Globals, Outcome, Trouble, out};
 use crate::{
@@ -207,6 +208,19 @@ impl From<LabError> for Trouble {
 }
 
 pub(super) fn call(globals: &Globals, args: &LabArgs) -> Outcome {
+    carry_out(globals, args).map_err(|trouble| Trouble { next: in_folder(&args.dir, &trouble.next), ..trouble })
+}
+
+/// A text with commands for the practice cluster, as they are typed for the one in this folder: without it they are about another one.
+fn in_folder(dir: &Path, text: &str) -> String {
+    if dir == Path::new(hosts::DEFAULT_DIR) {
+        return text.to_owned();
+    }
+    let word = dir.display().to_string();
+    text.replace("hamn lab ", &format!("hamn lab --dir {} ", quote(&word).unwrap_or(word)))
+}
+
+fn carry_out(globals: &Globals, args: &LabArgs) -> Outcome {
     let open = || Lab::open(&args.dir);
     match &args.command {
         LabCommand::Up(wanted) => up(&args.dir, wanted),
@@ -302,7 +316,7 @@ fn up(dir: &Path, wanted: &UpArgs) -> Outcome {
     let took = duration(began.elapsed().as_millis() as u64);
     out::line(&format!("the practice cluster is up after {took}, in {}\n", lab.dir().display()))?;
     let mut hints = Table::new(&[]);
-    let mut hint = |command: &str, what: &str| hints.row([format!("  {command}"), what.to_owned()]);
+    let mut hint = |command: &str, what: &str| hints.row([format!("  {}", in_folder(dir, command)), what.to_owned()]);
     hint("hamn lab status", "hosts, addresses, cables");
     if let Some(db2) = &options.db2 {
         let ask = format!("db2pd -d {} -hadr", hosts::DB2_DATABASE);
@@ -362,4 +376,17 @@ fn status(globals: &Globals, lab: &Lab) -> Outcome {
     }
     out::print(&table.render(0))?;
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_to_type_name_the_folder_that_they_are_about() {
+        let text = "Remove what is left: hamn lab down, then hamn lab up.";
+        assert_eq!(in_folder(Path::new(hosts::DEFAULT_DIR), text), text);
+        let elsewhere = "Remove what is left: hamn lab --dir '/tmp/my lab' down, then hamn lab --dir '/tmp/my lab' up.";
+        assert_eq!(in_folder(Path::new("/tmp/my lab"), text), elsewhere);
+    }
 }

@@ -6,7 +6,7 @@ use hamn::{engine::Ending, remote::simulated::Mishap};
 use lab::sim::{AtBoot, EndState, Strike, World};
 use workflows::{
     example,
-    model::{AfterTakeover, Flavour, NodeId, Pair},
+    model::{AfterTakeover, Flavour, NimResources, NodeId, Pair},
 };
 
 use crate::{
@@ -75,6 +75,13 @@ fn dissolving() -> Pair {
     pair
 }
 
+/// The procedure's pair with HANIM: NIM's own takeover instead of new definitions.
+pub(crate) fn alternate() -> Pair {
+    let mut pair = example::procedure();
+    pair.nim.as_mut().expect("the procedure's pair has NIM").resources = NimResources::Hanim;
+    pair
+}
+
 fn failovers() -> Vec<Case> {
     let procedure = example::procedure;
     vec![
@@ -89,6 +96,7 @@ fn failovers() -> Vec<Case> {
             w.advance(600_000);
         }),
         case_of("DB2 failover, HADR dissolved", "failover", dissolving(), |w| w.power(NodeId::A, false)),
+        case_of("DB2 failover, NIM's alternate master", "failover", alternate(), |w| w.power(NodeId::A, false)),
     ]
 }
 

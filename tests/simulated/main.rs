@@ -14,6 +14,7 @@ mod campaign;
 mod db2;
 mod forming;
 mod hadr;
+mod hanim;
 mod judge;
 mod named;
 mod promises;

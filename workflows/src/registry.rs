@@ -2,18 +2,18 @@
 
 use journal_schema::Digest;
 
-use crate::{db2, drill, failover, model::Flavour, setup, switchover, sync, table::Workflow};
+use crate::{db2, model::Flavour, postgres, table::Workflow};
 
 /// All of a kind of database, in the order of a help text.
 pub fn of(flavour: Flavour) -> Vec<Workflow> {
     match flavour {
-        Flavour::Postgres => vec![failover::workflow(), switchover::workflow()],
+        Flavour::Postgres => vec![postgres::failover::workflow(), postgres::switchover::workflow()],
         Flavour::Db2 => vec![
-            setup::workflow(),
+            db2::setup::workflow(),
             db2::failover::workflow(),
             db2::failback::workflow(),
-            drill::workflow(),
-            sync::workflow(),
+            db2::drill::workflow(),
+            db2::sync::workflow(),
         ],
     }
 }

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::{Desk, Machine, done, is, looked, ok, ran};
 use journal_schema::{Fact, HadrRole, Kind, Mode, Tri, Verdict};
 use workflows::{
-    Action, Script, Step, Workflow, drill, example,
+    Action, Script, Step, Workflow,
+    db2::{drill, setup, sync},
+    example,
     model::NodeId,
-    setup,
     step::Place,
     steps::{roles, seed, setup as steps},
-    sync,
     vocabulary::transfer,
 };
 

@@ -74,7 +74,20 @@ fn unreachable(name: &str) -> Reply {
 pub(super) fn sync(alternate: &Object, words: &Words<'_>, force: bool, backend: &mut dyn Backend) -> Reply {
     let replicate = words.attribute("replicate") == Some("yes");
     backend.elapse(if replicate { 60_000 } else { 15_000 });
-    let mut objects = backend.nim().objects.clone();
+    let master = backend.host_name();
+    let objects = copied(&backend.nim().objects, &alternate.name, replicate);
+    match backend.tell(&alternate.name, &Message::Sync { master, objects, force }) {
+        Some(0) => Reply::ok(""),
+        Some(code) => {
+            inner(code, "m_sync", &format!("the database on \"{}\" is not empty; use the force option", alternate.name))
+        }
+        None => unreachable(&alternate.name),
+    }
+}
+
+/// The objects that the alternate gets.
+fn copied(objects: &[Object], alternate: &str, replicate: bool) -> Vec<Object> {
+    let mut objects = objects.to_vec();
     if !replicate {
         objects.retain(|o| o.class != "resources" || o.get("reserved") == Some("yes"));
     }
@@ -86,24 +99,35 @@ pub(super) fn sync(alternate: &Object, words: &Words<'_>, force: bool, backend: 
             object.set("alloc_count", "0");
         }
     }
-    let master = backend.host_name();
-    objects.retain(|o| o.name != alternate.name);
-    match backend.tell(&alternate.name, &Message::Sync { master, objects, force }) {
-        Some(0) => Reply::ok(""),
-        Some(code) => {
-            inner(code, "m_sync", &format!("the database on \"{}\" is not empty; use the force option", alternate.name))
-        }
-        None => unreachable(&alternate.name),
-    }
+    objects.retain(|o| o.name != alternate);
+    objects
 }
 
-/// `nim -o takeover MASTER`, on the alternate: exit 0 also when the former master cannot be told, which is the usual case.
+/// What each of the two masters calls the other.
+fn partner(name: &str) -> Object {
+    objects::object(name, "machines", "alternate_master", &[("Cstate", "ready for a NIM operation")])
+}
+
+/// As [`Nim::with_alternate`].
+pub(super) fn pair(master: &mut Nim, name: &str, alternate: &str) -> Nim {
+    master.objects.push(partner(alternate));
+    let mut objects = copied(&master.objects, alternate, true);
+    objects.push(partner(name));
+    Nim { role: Role::Alternate { of: name.to_owned() }, objects, knobs: master.knobs.clone() }
+}
+
+/// `nim -o takeover MASTER`, on the alternate: exit 0 also when the former master cannot be told, which is the usual case. *documented*: the
+/// target must be an `alternate_master`, which is what the master is to its alternate.
 pub(super) fn takeover(name: &str, backend: &mut dyn Backend) -> Reply {
     let Role::Alternate { of } = backend.nim().role.clone() else {
         return error(16, "nim", &format!("\"takeover\" is not a valid operation for the object \"{name}\""));
     };
-    if name != of && name != "master" && backend.nim().object(name).is_none() {
-        return super::no_object("nim", name);
+    match backend.nim().object(name).map(|o| o.kind.as_str()) {
+        Some("alternate_master") => {}
+        Some(_) => {
+            return error(16, "nim", &format!("\"takeover\" is not a valid operation for the object \"{name}\""));
+        }
+        None => return super::no_object("nim", name),
     }
     backend.elapse(10_000);
     let host = backend.host_name();
@@ -116,12 +140,7 @@ pub(super) fn takeover(name: &str, backend: &mut dyn Backend) -> Reply {
     }
     rename_master(&mut nim.objects, &host);
     if of != host && nim.object(&of).is_none() {
-        nim.objects.push(Object {
-            name: of.clone(),
-            class: "machines".into(),
-            kind: "alternate_master".into(),
-            attributes: vec![("Cstate".into(), "ready for a NIM operation".into())],
-        });
+        nim.objects.push(partner(&of));
     }
     backend.set_nimesis(true);
     match told {
@@ -145,6 +164,9 @@ pub(super) fn receive(message: &Message, backend: &mut dyn Backend) -> i32 {
             let nim = backend.nim_mut();
             nim.role = Role::Alternate { of: master.clone() };
             nim.objects.clone_from(objects);
+            if nim.object(master).is_none() {
+                nim.objects.push(partner(master));
+            }
             0
         }
         Message::TakenOver { by } => {

@@ -108,6 +108,13 @@ impl Nim {
         nim
     }
 
+    /// Gives this master (`name`) an alternate master and synchronises it, with the resources (HANIM); the alternate's database. For healthy
+    /// worlds.
+    #[must_use]
+    pub fn with_alternate(&mut self, name: &str, alternate: &str) -> Self {
+        high::pair(self, name, alternate)
+    }
+
     /// An object by its name.
     pub fn object(&self, name: &str) -> Option<&Object> {
         self.objects.iter().find(|o| o.name == name)

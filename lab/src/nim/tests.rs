@@ -334,6 +334,8 @@ fn hanim_sync_drops_resources_and_takeover_needs_no_answer() {
         assert_eq!(receive(first.told.last().unwrap(), &mut second), 0);
         assert_eq!(second.call("nim -Fo check boot").exit, 12, "it controls nothing yet");
         assert_eq!(second.nim.object("610SNimage").is_some(), kept, "{line}");
+        assert_eq!(second.call("lsnim -t alternate_master").stdout.split_whitespace().next(), Some("aixmn1"));
+        assert_eq!(second.call("nim -o takeover master").exit, 16, "its target is an alternate master");
         second.peer = None;
         let taken = second.call("nim -o takeover aixmn1");
         assert!(taken.exit == 0 && taken.stderr.starts_with("warning: 0042-175"), "{taken:?}");

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc};
 
 use workflows::{
     Command, Place,
-    model::{NodeId, Pair, Platform},
+    model::{NimResources, NodeId, Pair, Platform, Service},
     vocabulary_aix as words, vocabulary_nim as nim_words,
 };
 
@@ -32,6 +32,19 @@ pub(super) struct Aix {
 /// The machine's number of every process that is asked for.
 const PID: u32 = 4_653_102;
 
+/// NIM of a healthy pair: the primary's is the master, the standby's is nothing or, with HANIM, its alternate.
+fn nim_of(service: &Service, resources: NimResources, primary: bool) -> Nim {
+    let mut master = Nim::master(&service.host_name);
+    for (kind, name, location) in nim::sample::RESOURCES {
+        master.add_resource(kind, name, location);
+    }
+    let alternate = match resources {
+        NimResources::Define => Nim::default(),
+        NimResources::Hanim => master.with_alternate(&service.host_name, &service.standby_host_name),
+    };
+    if primary { master } else { alternate }
+}
+
 impl Aix {
     /// `None`: the machine runs something else.
     pub(super) fn new(pair: &Pair, fixed: &Fixed, id: NodeId) -> Option<Box<Self>> {
@@ -55,10 +68,7 @@ impl Aix {
         let interfaces =
             vec![interface("en0", own, "up"), interface(&node.interface, bears.and_then(|a| at(a)), at_boot)];
         let gateway = service.gateway.as_ref().and_then(|g| g.parse().ok());
-        let mut nim = if primary && pair.nim.is_some() { Nim::master(name) } else { Nim::default() };
-        for (kind, name, location) in nim::sample::RESOURCES.iter().filter(|_| primary && pair.nim.is_some()) {
-            nim.add_resource(kind, name, location);
-        }
+        let nim = pair.nim.as_ref().map(|settings| nim_of(service, settings.resources, primary)).unwrap_or_default();
         Some(Box::new(Self {
             odm: Arc::new(Odm::new(name, interfaces, gateway, &node.machine_id)),
             nim: Arc::new(nim),
@@ -486,11 +496,11 @@ impl World {
                 Some(all)
             }
             ("nim-takeover", []) => {
-                let master = match &self.nim(id)?.role {
-                    nim::Role::Alternate { of } => of.clone(),
-                    _ => return Some(Ran::failed(1, "no alternate master is defined\n", 20)),
-                };
-                Some(self.managed(id, &["nim", "-o", "takeover", &master]))
+                let listed = self.managed(id, &["lsnim", "-t", "alternate_master"]);
+                match listed.stdout.split_whitespace().next() {
+                    Some(master) => Some(self.managed(id, &["nim", "-o", "takeover", master])),
+                    None => Some(Ran::failed(1, "no alternate master is defined\n", 20)),
+                }
             }
             ("exists", [path]) if same(&nim_words::exists("")) => {
                 let host = Host { world: self, id, cost_ms: 0 };

@@ -171,6 +171,8 @@ fn machine(pair: &Pair, fixed: &Fixed, id: NodeId, tables: &Arc<Tables>) -> Mach
         for file in crate::nim::sample::FILES.iter().copied().chain([images.as_str()]) {
             files.set(file, "# practice\n", 0o644);
         }
+        // What a machine gets when it is made NIM's master, or the alternate of one.
+        files.set("/tftpboot/README", "boot images of NIM\n", 0o644);
     }
     if primary {
         let mut jobs = format!(

@@ -4,6 +4,7 @@
 //! missing or not known is *unknown*, and an unknown code is fatal and shown.
 
 pub mod advice;
+pub mod drill;
 pub mod failback;
 pub mod failover;
 pub mod instance;
@@ -14,5 +15,7 @@ pub mod read;
 pub mod refuse;
 pub mod reseed;
 pub mod serve;
+pub mod setup;
+pub mod sync;
 pub mod takeover;
 pub mod told;

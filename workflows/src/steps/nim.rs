@@ -275,7 +275,8 @@ fn hanim(ctx: &Context<'_>, settings: &Nim) -> Step {
             format!("{name} takes over as NIM's alternate master"),
             target(ctx),
             script,
-            // Of an alternate master lsnim shows the same: only an object in its control can be checked.
+            // Of an alternate master lsnim shows the same, but it may run no operation on an object before it took over (documented). That the
+            // check of `boot` is one that NIM permits is from memory: if it is not, the takeover is left open, to be looked at by a person.
             look(nim::check(settings, "boot")),
             judge(move |output: &Output| match (output.at(0).exit, error_number(output.at(0))) {
                 (Some(0), _) => Judgement::succeeded(format!("{name} controls NIM"), Vec::new()),
