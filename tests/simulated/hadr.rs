@@ -60,7 +60,7 @@ pub(crate) fn synced(pair: &Pair) -> World {
 }
 
 /// The old primary is back after a failover; nothing of the cluster started there.
-fn failed_over(w: &mut World, pair: &Pair) {
+pub(crate) fn failed_over(w: &mut World, pair: &Pair) {
     *w = after(w, pair, "failover", NodeId::B);
     w.boots_with(NodeId::A, AtBoot { database: false, xcatd: false, helpers: false, service_address: false });
     w.power(NodeId::A, true);

@@ -15,7 +15,7 @@ use hamn::{
 };
 use journal_schema::{Fact, Payload};
 use lab::sim::{Freeze, World};
-use workflows::model::{Fence, Flavour, NodeId};
+use workflows::model::{Fence, Flavour, NodeId, Pair};
 
 use crate::{
     campaign::{Came, Case, carry_through, cases, run},
@@ -23,8 +23,22 @@ use crate::{
     stage::{Careful, Do, Ink, Script, Stage, operator, story},
 };
 
+/// Somebody says that the primary is off.
+pub(crate) fn vouch(pair: &Pair) -> Payload {
+    let node = pair.nodes[0].name.clone();
+    let word = "I pulled both plugs".to_owned();
+    Payload::Decided {
+        question: "fence.attest".into(),
+        answer: word.clone(),
+        operator: operator(),
+        why: String::new(),
+        shown: String::new(),
+        evidence: vec![Fact::Attested { node, by: operator().name, text: word }],
+    }
+}
+
 /// The primary is off, and somebody says so.
-fn attested(name: &'static str, device: bool) -> Case {
+pub(crate) fn attested(name: &'static str, device: bool) -> Case {
     let mut pair = lab::sample::pair();
     if !device {
         pair.nodes[0].fence = Fence::Attestation;
@@ -34,16 +48,7 @@ fn attested(name: &'static str, device: bool) -> Case {
     world.power(NodeId::A, false);
     world.bmc_reachable(NodeId::A, false);
     world.attest(NodeId::A);
-    let node = pair.nodes[0].name.clone();
-    let word = "I pulled both plugs".to_owned();
-    let decision = Payload::Decided {
-        question: "fence.attest".into(),
-        answer: word.clone(),
-        operator: operator(),
-        why: String::new(),
-        shown: String::new(),
-        evidence: vec![Fact::Attested { node, by: operator().name, text: word }],
-    };
+    let decision = vouch(&pair);
     let workflow = workflows::registry::by_name(Flavour::Postgres, "failover").expect("a workflow of that name");
     Case {
         name,

@@ -126,6 +126,8 @@ fn t05_t68_the_address_never_outlives_a_boot() {
     let back = give.undo.unwrap().script.listing();
     assert!(back.contains("take-back") && back.contains("-a 9.114.47.103"), "{back}");
     assert!(back.contains("known-hosts.back (mode 600)") && back.contains("rm -f"), "{back}");
+    let take = aix::take(&desk.context()).remove(0).script.listing();
+    assert!(take.contains("chdev -l en1 -a 'state=detach' -P"), "{take}");
     let standby = aix::take_standby(&desk.context());
     assert_eq!((standby[0].place, standby[1].place), (Place::Node(NodeId::B), Place::Node(NodeId::A)));
     assert!(standby[1].script.listing().contains("-h aixmn2 -a 9.114.47.104"), "{}", standby[1].script.listing());

@@ -140,6 +140,7 @@ fn t73_one_step_must_not_happen_twice() {
     for workflow in registry::of(Flavour::Postgres) {
         for desk in desks() {
             let context = desk.context();
+            let mut promotions = 0;
             for row in &workflow.rows {
                 let steps = (row.steps)(&context);
                 let last = steps.iter().map(|s| s.stage).max().unwrap_or(0);
@@ -148,8 +149,10 @@ fn t73_one_step_must_not_happen_twice() {
                     assert_eq!(step.stage, last);
                     assert_eq!(steps.iter().filter(|s| s.stage == last).count(), 1);
                     assert_eq!(step.retries, 0);
+                    promotions += 1;
                 }
             }
+            assert_eq!(promotions, 1, "{}", workflow.name);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Failback of a pair with DB2: the machine that was in service before becomes the standby, catches up, and the two change places.
 //!
 //! Everything up to its place in the pair can be undone. From then on the run only goes forward, to a pair with a standby at least: if
-//! the last part cannot be done, the cluster stays managed where it is, and protected.
+//! the last part cannot be done, the cluster stays managed where it is, and protected. What was deployed from the other machine meanwhile is
+//! deployed from this one again, at the end: it holds nothing up.
 
 use journal_schema::Kind::{Forward, Pivot, Reversible};
 
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     model::Platform,
     step::Step,
-    steps::{address, aix, claim, epoch, fit, schedules, service_nodes, xcat},
+    steps::{address, aix, claim, epoch, fit, nim, schedules, service_nodes, xcat},
     table::{Context, Guard, PAIR, PLACE, Row, Stake, Workflow, row, states},
 };
 
@@ -44,7 +45,10 @@ states! {
         XcatdProven: "xcatd shows the cluster's site table",
         ServicesRebuilt: "DNS and consoles are rebuilt, the address announced",
         Verified: "everything was looked at again",
-        Rearmed: "scheduled jobs that keep the standby's files are armed again",
+        Rearmed: "scheduled jobs that keep the standby's files are armed again: the cluster is managed; deployment of nodes follows",
+        Surveyed: "the images of the database were compared with what the last sync saved",
+        Provided: "images have their resources and files here, or are listed as open",
+        Deployable: "nodes boot as they did before",
         Done: "the claims are released; what is open is listed",
     }
 }
@@ -52,7 +56,9 @@ states! {
 use Failback as S;
 
 const TABLE: &[Row<Failback>] = &[
-    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| look::observe(c, true)),
+    row(S::Requested, "observe", S::Observed, Reversible, Guard::ALWAYS, |c| {
+        [look::observe(c, true), nim::read_saved(c, "observe.saved")].concat()
+    }),
     row(S::Observed, "assess", S::Assessed, Reversible, Guard::ALWAYS, reseed::weigh),
     row(S::Assessed, "claim", S::Claimed, Reversible, Guard::ALWAYS, reseed::claim),
     row(S::Claimed, "disarm scheduled jobs", S::Disarmed, Reversible, Guard::ALWAYS, |c| schedules::disarm(c, true)),
@@ -84,7 +90,10 @@ const TABLE: &[Row<Failback>] = &[
     row(S::Verified, "arm scheduled jobs", S::Rearmed, Forward, Guard::ALWAYS, |c| {
         fit(vec![schedules::rearm_outgoing(c, c.request.target)])
     }),
-    row(S::Rearmed, "release", S::Done, Forward, Guard::ALWAYS, |c| claim::release(c, claim::Other::Alive)),
+    row(S::Rearmed, "survey images", S::Surveyed, Forward, Guard::ALWAYS, nim::survey),
+    row(S::Surveyed, "provide images", S::Provided, Forward, Guard::ALWAYS, nim::provide),
+    row(S::Provided, "restore boot configuration", S::Deployable, Forward, Guard::ALWAYS, nim::restore_boot),
+    row(S::Deployable, "release", S::Done, Forward, Guard::ALWAYS, release),
 ];
 
 /// The workflow.
@@ -137,4 +146,11 @@ fn start(ctx: &Context<'_>) -> Vec<Step> {
 fn verify(ctx: &Context<'_>) -> Vec<Step> {
     let level = reseed::level(ctx, ctx.request.target.other(), false, "verify.standby");
     fit(vec![serve::on_target(ctx), level])
+}
+
+/// Deployment may have taken an hour: that the pair has a standby is seen once more before the run says so.
+fn release(ctx: &Context<'_>) -> Vec<Step> {
+    let level = reseed::level(ctx, ctx.request.target.other(), false, "release.standby");
+    let later = claim::release(ctx, claim::Other::Alive).into_iter().map(|step| Step { stage: step.stage + 1, ..step });
+    fit(std::iter::once(level).chain(later).collect())
 }

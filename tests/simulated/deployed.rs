@@ -1,17 +1,22 @@
-//! A pair with an alternate NIM master (HANIM): after a failover NIM's own takeover gives the new machine in service its resources.
+//! Deployment in whole runs: what the machine in service gets so that nodes are deployed from it, by new definitions or by NIM's own takeover
+//! (HANIM), and what nodes do at their next boot.
 
 use std::sync::Arc;
 
 use hamn::engine::Ending;
 use journal_schema::{Payload, Record};
-use lab::{nim::Role, sim::World};
+use lab::{
+    nim::{Object, Role},
+    sim::World,
+};
 use workflows::{
+    example,
     model::{Flavour, NodeId, Pair},
     registry,
 };
 
 use crate::{
-    hadr::{alternate, synced},
+    hadr::{after, alternate, failed_over, synced},
     stage::{Do, Script, Stage, story},
 };
 
@@ -62,4 +67,36 @@ fn what_the_alternate_master_cannot_give_is_left_open_by_name() {
         world.nim_mut(NodeId::B).unwrap().objects.retain(|o| o.name != "xcataixscript");
     });
     assert_eq!(open(&records), ["nim.script.xcataixscript"]);
+}
+
+const ENABLED: &str = "BOS installation has been enabled";
+
+/// What NIM on that machine has the node do at its next boot.
+fn next_boot<'a>(world: &'a World, id: NodeId, node: &str) -> Option<&'a str> {
+    world.nim(id)?.object(node)?.get("Cstate")
+}
+
+/// A node that was being installed when its management node died goes on with it, on the new one and, after the failback, on the old one
+/// again, whatever that has in its NIM; a node that was not is left alone (the watch of the world says so).
+#[test]
+fn t60_a_node_that_was_being_installed_goes_on_over_and_back() {
+    let pair = example::procedure();
+    let mut world = World::healthy(&pair);
+    let attributes = [("Cstate", ENABLED), ("spot", "610image")].map(|(name, value)| (name.into(), value.into()));
+    world.nim_mut(NodeId::A).unwrap().objects.push(Object {
+        name: "cn01".into(),
+        class: "machines".into(),
+        kind: "standalone".into(),
+        attributes: attributes.into(),
+    });
+    world.advance(60_000);
+    world = after(&world, &pair, "sync", NodeId::A);
+    world.power(NodeId::A, false);
+    failed_over(&mut world, &pair);
+    assert_eq!(next_boot(&world, NodeId::B, "cn01"), Some(ENABLED));
+    // The copy of the returning machine is of another day.
+    world.nim_mut(NodeId::A).unwrap().objects.retain(|o| o.name != "cn01");
+    world = after(&world, &pair, "failback", NodeId::A);
+    assert_eq!(next_boot(&world, NodeId::A, "cn01"), Some(ENABLED));
+    assert!(world.violations().is_empty(), "{:?}", world.violations());
 }
