@@ -421,9 +421,13 @@ fn the_guide_names_the_machines_as_the_run_left_them() {
         guide.out.contains("-h 10.77.0.10") && guide.out.contains("/var/lib/postgresql/15/main.before"),
         "{guide:?}"
     );
-    for word in ["**", "SERVICE-ADDRESS", "IFACE", "DATA-DIRECTORY", "PROGRAMS", "OS-USER", "START-COMMAND", "CLAIM"] {
+    for word in
+        ["**", "ADDRESS", "OLD-MACHINE", "IFACE", "DATA-DIRECTORY", "PROGRAMS", "OS-USER", "START-COMMAND", "CLAIM"]
+    {
         assert!(!guide.out.contains(word), "{word}: {}", guide.out);
     }
+    // A plan contacts nobody and cannot list the lines of a crontab; a dry run does.
+    assert!(guide.out.contains("`hamn run failover --target mn-a --dry-run`"), "{guide:?}");
     assert_eq!(site.hamn(&["guide", "mn1"]).code, 3, "a host name is no machine");
 }
 

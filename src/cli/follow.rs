@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     engine::{Ending, Event, Question},
-    runner::{Client, ClientError, Home, Parameters, Reply, Request, SpawnError, spawn},
+    runner::{Client, ClientError, Home, Parameters, Reply, Request, SpawnError, Status, spawn},
 };
 
 /// How following came to its end.
@@ -311,13 +311,35 @@ pub(super) async fn launch(
     let program = std::env::current_exe()
         .map_err(|e| Trouble::failure("the program cannot find its own file").detail(e.to_string()))?;
     let run = parameters.run;
-    let spawned = spawn(program, home, run, parameters).await?;
+    let spawned = match spawn(program, home, run, parameters).await {
+        Ok(spawned) => spawned,
+        Err(error) => return Err(not_ours(home, error).await),
+    };
     if detach {
         let followed = Followed { run, left: Left::Detached, records: known };
         return conclude(&followed, json);
     }
     let followed = follow(spawned.client, home, Look::fitting(json), &parameters.operator, known, None).await?;
     conclude(&followed, json)
+}
+
+/// Somebody is at a run already.
+pub(super) fn going_on(status: &Status) -> Trouble {
+    Trouble::refused(format!("run {} is going on", status.run))
+        .detail(format!("process {}, started by {} on {}", status.pid, status.operator.name, status.operator.host))
+        .next("follow it: hamn attach")
+}
+
+/// Two commands may take a run up in the same moment; the journal's lock lets one of the two runners have it. Whoever lost is told
+/// who has it, not how the own runner ended.
+async fn not_ours(home: &Home, error: SpawnError) -> Trouble {
+    if matches!(error, SpawnError::Died { .. })
+        && let Ok(mut client) = Client::connect(home, None).await
+        && let Ok(status) = client.status().await
+    {
+        return going_on(&status);
+    }
+    error.into()
 }
 
 impl From<SpawnError> for Trouble {
@@ -327,8 +349,11 @@ impl From<SpawnError> for Trouble {
             SpawnError::NotStarted { .. } => {
                 Self::refused(what).next("check the state folder and its disk, then type the command again")
             }
-            SpawnError::Died { log, .. } => {
-                Self::refused(what).detail(log).next("see whether it had begun: hamn status")
+            SpawnError::Died { status, log } => {
+                // One that refuses says so by its exit code; one that was killed may have begun.
+                let refused = status.code() == Some(i32::from(Exit::Refused.code()));
+                let exit = if refused { Exit::Refused } else { Exit::Unknown };
+                Self::new(exit, what).detail(log).next("see whether it had begun: hamn status")
             }
             SpawnError::Silent { log, .. } => {
                 Self::new(Exit::Unknown, what).detail(log).next("see whether it goes on: hamn attach")
@@ -429,5 +454,45 @@ mod tests {
         assert_eq!(followed.left, Left::Ended(Ending::Done));
         assert_eq!(followed.records, [record(0), record(1), record(2)]);
         assert_eq!(runner.join().unwrap(), [0, 1, 2], "nothing is told twice");
+    }
+
+    /// An operator and a colleague type `hamn resume` in the same moment.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whoever_comes_second_is_told_who_has_the_run() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let died = |raw| SpawnError::Died { status: std::process::ExitStatus::from_raw(raw), log: "the lock".into() };
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::new(dir.path());
+        home.prepare(RUN).unwrap();
+        let [refused, killed] = [died(3 << 8), died(9)].map(Trouble::from);
+        assert_eq!((refused.exit, killed.exit), (Exit::Refused, Exit::Unknown), "one that was killed may have begun");
+        assert_eq!(not_ours(&home, died(3 << 8)).await.detail, "the lock", "nobody is there");
+
+        let listener = UnixListener::bind(home.socket(RUN)).unwrap();
+        std::os::unix::fs::symlink(home.socket(RUN), home.current()).unwrap();
+        let winner = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            say(&mut stream, &Reply::Greeting(Greeting { protocol: PROTOCOL, hamn: "0".into(), run: RUN, pid: 1 }));
+            io::BufReader::new(stream.try_clone().unwrap()).read_line(&mut String::new()).unwrap();
+            let operator = Operator { name: "ann".into(), host: "admin".into(), terminal: "-".into() };
+            let status = Status {
+                run: RUN,
+                workflow: "failover".into(),
+                pid: 4711,
+                operator,
+                since: UnixMillis(1),
+                records: 1,
+                running: Vec::new(),
+                questions: Vec::new(),
+                stopping: false,
+                clients: 1,
+                copies: Vec::new(),
+            };
+            say(&mut stream, &Reply::Status(status));
+        });
+        let told = not_ours(&home, died(3 << 8)).await;
+        winner.join().unwrap();
+        assert_eq!(told.exit, Exit::Refused);
+        assert!(told.what.ends_with("is going on") && told.detail.contains("process 4711, started by ann"), "{told}");
     }
 }

@@ -63,6 +63,7 @@ fn filled(text: &str, pair: &Pair, serving: NodeId) -> String {
     let words = [
         ("**new**", new.name.clone()),
         ("**old**", old.name.clone()),
+        ("OLD-MACHINE", old.name.clone()),
         ("SERVICE-ADDRESS", pair.service.address.clone()),
         ("IFACE", old.interface.clone()),
         ("DATA-DIRECTORY", shell(pg.data_dir.clone())),

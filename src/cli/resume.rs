@@ -7,7 +7,7 @@ use workflows::model::Pair;
 use super::{
     Globals, Outcome, Trouble, block_on,
     consent::{self, Consent},
-    follow::launch,
+    follow::{going_on, launch},
     out::{self, BOLD, paint},
     records,
     view::prospect,
@@ -39,6 +39,9 @@ pub(super) fn call(globals: &Globals, args: &ResumeArgs) -> Outcome {
         if !globals.json {
             let head = paint(out::colour(), BOLD, "What resume will do");
             out::print(&format!("{head}\n{}\n", prospect(&state)))?;
+            if let Some(other) = differs(globals, &home, &state) {
+                out::line(&other)?;
+            }
         }
         if !args.yes {
             match consent::ask("yes", "To go on")? {
@@ -66,9 +69,7 @@ pub(super) struct Taken {
 pub(super) async fn take_up(globals: &Globals, word: Option<&str>, purpose: &str) -> Result<Taken, Trouble> {
     let mut journal = records::open(globals, purpose).await?;
     if let Some(status) = journal.runner().await? {
-        return Err(Trouble::refused(format!("run {} is going on", status.run))
-            .detail(format!("process {}, started by {} on {}", status.pid, status.operator.name, status.operator.host))
-            .next("follow it: hamn attach"));
+        return Err(going_on(&status));
     }
     let run = records::find(&mut journal, word).await?;
     let (state, records) = journal.run(run).await?;
@@ -92,13 +93,44 @@ pub(super) fn parameters(
     Ok(Parameters { run, workflow, action, pair, operator: who::operator(), world, patience_s })
 }
 
+/// What a rehearsal was started with.
+fn rehearsed(home: &Home, state: &RunState) -> Option<Parameters> {
+    let text = std::fs::read(home.parameters(state.run)).ok()?;
+    let before: Parameters = serde_json::from_slice(&text).ok()?;
+    (!matches!(before.world, World::Real { .. })).then_some(before)
+}
+
+/// Changed lines of the configuration that are named.
+const NAMED: usize = 3;
+
+/// Whoever has edited the configuration file since the run began may expect that it counts. It does not: says so.
+pub(super) fn differs(globals: &Globals, home: &Home, state: &RunState) -> Option<String> {
+    if rehearsed(home, state).is_some() {
+        return None;
+    }
+    let began_with = config::parse(&state.config, &std::path::PathBuf::from("the journal")).ok()?;
+    let otherwise = match globals.load() {
+        Ok(now) if now.pair == began_with.pair => return None,
+        Ok(now) => {
+            let path = globals.config_path();
+            let path = path.display();
+            let (before, now) = (began_with.to_toml(), now.to_toml());
+            let before: Vec<&str> = before.lines().collect();
+            let new: Vec<&str> = now.lines().filter(|line| !before.contains(line)).take(NAMED + 1).collect();
+            let more = if new.len() > NAMED { ", …" } else { "" };
+            match new[..new.len().min(NAMED)].join(", ") {
+                none if none.is_empty() => format!("{path} says otherwise by now"),
+                lines => format!("{path} says otherwise by now ({lines}{more})"),
+            }
+        }
+        Err(error) => error.what,
+    };
+    Some(format!("  {otherwise}; the run goes on with the configuration that it began with\n"))
+}
+
 fn means(globals: &Globals, home: &Home, state: &RunState) -> Result<(Pair, World, u32), Trouble> {
     // A rehearsal goes on in its own world.
-    if let Some(before) = std::fs::read(home.parameters(state.run))
-        .ok()
-        .and_then(|text| serde_json::from_slice::<Parameters>(&text).ok())
-        .filter(|before| !matches!(before.world, World::Real { .. }))
-    {
+    if let Some(before) = rehearsed(home, state) {
         let world = match before.world {
             World::Simulated { scene, pace_ms, .. } => World::Simulated { scene, pace_ms, hold: None },
             World::Real { .. } => before.world,

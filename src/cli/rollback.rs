@@ -7,7 +7,7 @@ use super::{
     consent::{self, Consent},
     follow::launch,
     out::{self, BOLD, paint},
-    resume::{Taken, parameters, take_up},
+    resume::{Taken, differs, parameters, take_up},
     view::{prospect, retreat, returns},
 };
 use crate::runner::{Action, Home};
@@ -43,6 +43,9 @@ pub(super) fn call(globals: &Globals, args: &RollbackArgs) -> Outcome {
             let head = paint(out::colour(), BOLD, "What rollback will do");
             let first = prospect(&state).lines().next().unwrap_or_default().to_owned();
             out::print(&format!("{head}\n{first}\n{}\n", retreat(&state)))?;
+            if let Some(other) = differs(globals, &home, &state) {
+                out::line(&other)?;
+            }
         }
         if !args.yes {
             match consent::ask("yes", "To undo it")? {

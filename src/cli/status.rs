@@ -139,7 +139,7 @@ fn render(runner: Option<&Status>, states: &[RunState], skipped: usize) -> Strin
             for step in &r.running {
                 let waits =
                     if step.waiting.is_empty() { String::new() } else { format!(" — waiting: {}", step.waiting) };
-                text.push_str(&format!("  {}: {}, since {}{waits}\n", step.place, step.title, ago(step.since, now)));
+                text.push_str(&format!("  {}: {}, begun {}{waits}\n", step.place, step.title, ago(step.since, now)));
             }
             for question in &r.questions {
                 text.push_str(&format!("  waits for an answer: {} (hamn attach)\n", question.text));

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 /// Time, as the engine sees it: the machine's, or the simulator's.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Wall clock.
+    /// Wall clock: for what is written down. It may be set, or jump.
     fn now(&self) -> UnixMillis;
+    /// Time that has passed since some fixed moment: for what is waited for, whatever is done to the wall clock.
+    fn steady(&self) -> std::time::Duration;
     /// Waits.
     async fn sleep(&self, pause: std::time::Duration);
 }
@@ -179,6 +181,11 @@ impl Clock for SystemClock {
         UnixMillis(since.map_or(0, |d| d.as_millis() as u64))
     }
 
+    fn steady(&self) -> std::time::Duration {
+        static BEGAN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        BEGAN.get_or_init(std::time::Instant::now).elapsed()
+    }
+
     async fn sleep(&self, pause: std::time::Duration) {
         tokio::time::sleep(pause).await;
     }
@@ -188,6 +195,10 @@ impl Clock for SystemClock {
 impl Clock for crate::remote::simulated::SimulatedClock {
     fn now(&self) -> UnixMillis {
         self.wall()
+    }
+
+    fn steady(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.wall().0)
     }
 
     async fn sleep(&self, pause: std::time::Duration) {

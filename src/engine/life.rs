@@ -62,7 +62,7 @@ impl Drive<'_> {
             }
             return Ok(Went::Holds);
         }
-        let began = self.ledger.clock().now();
+        let (began, steady) = (self.ledger.clock().now(), self.ledger.clock().steady());
         self.ledger.tell(|| {
             let row = self.ledger.read(|v| v.state.open.as_ref().map(|o| (o.row.transition.clone(), o.row.to.clone())));
             let (transition, to) = row.unwrap_or_default();
@@ -82,7 +82,7 @@ impl Drive<'_> {
             step: step.id.clone(),
             verdict: tried.judgement.verdict,
             why: tried.judgement.why.clone(),
-            took_ms: self.ledger.clock().now().0.saturating_sub(began.0),
+            took_ms: self.ledger.clock().steady().saturating_sub(steady).as_millis() as u64,
         });
         let why = tried.judgement.why;
         match tried.judgement.verdict {

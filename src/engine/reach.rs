@@ -38,7 +38,10 @@ impl Reached {
 /// Pauses between tries, until patience ends.
 struct Backoff<'d> {
     drive: &'d Drive<'d>,
+    /// By the wall clock, for whoever follows.
     since: UnixMillis,
+    /// By the steady one, which a step of the wall clock neither shortens nor prolongs.
+    began: Duration,
     pause: Duration,
     patience: Duration,
 }
@@ -48,7 +51,7 @@ impl Backoff<'_> {
     async fn again(&mut self, step: &str, place: Place, why: &str) -> bool {
         let drive = self.drive;
         let clock = drive.ledger.clock();
-        let waited = Duration::from_millis(clock.now().0.saturating_sub(self.since.0));
+        let waited = clock.steady().saturating_sub(self.began);
         if waited >= self.patience || drive.engine.stop.asked() {
             return false;
         }
@@ -66,8 +69,8 @@ impl Backoff<'_> {
 
 impl Drive<'_> {
     fn backoff(&self, patience: Duration) -> Backoff<'_> {
-        let since = self.ledger.clock().now();
-        Backoff { drive: self, since, pause: self.engine.patience.first_pause, patience }
+        let (since, began) = (self.ledger.clock().now(), self.ledger.clock().steady());
+        Backoff { drive: self, since, began, pause: self.engine.patience.first_pause, patience }
     }
 
     /// Runs a read-only script until it was answered. A step that says what *not reached* means is not tried again.

@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     exchange::{Broken, Raw, exchange, said},
+    job::find,
     master::{Den, Master, Target},
 };
 
@@ -204,16 +205,12 @@ impl Ssh {
             Ok(Ok(raw)) => {
                 self.forget(master);
                 let status = time::timeout(Duration::from_secs(1), child.wait()).await;
-                let how = match status {
-                    Ok(Ok(status)) => status.to_string(),
-                    Ok(Err(e)) => chain(&e),
-                    Err(_) => "no exit status".to_owned(),
+                let (how, code) = match status {
+                    Ok(Ok(status)) => (status.to_string(), status.code()),
+                    Ok(Err(e)) => (chain(&e), None),
+                    Err(_) => ("no exit status".to_owned(), None),
                 };
-                let said = said(&raw.stderr);
-                Err(Broken::Unknown(format!(
-                    "the answer broke off: {how}{}{said}",
-                    if said.is_empty() { "" } else { ": " }
-                )))
+                Err(Broken::Unknown(broke_off(&how, code, &raw)))
             }
             Ok(Err(e)) => {
                 self.forget(master);
@@ -227,6 +224,23 @@ impl Ssh {
         }
     }
 }
+
+/// What is known of an answer that has no end. A shell that ended by itself before the first word of what it was sent was mostly ended by
+/// its own start-up files.
+fn broke_off(how: &str, code: Option<i32>, raw: &Raw) -> String {
+    let said = said(&raw.stderr);
+    let colon = if said.is_empty() { "" } else { ": " };
+    let by_itself = code.is_some_and(|code| code != SSH_FAILED) && find(&raw.stdout, b"@@hamn ").is_none();
+    let hint = if by_itself {
+        "; nothing of what was sent to it was seen to run: is there an `exit` or `exec` in the start-up files of the login shell there?"
+    } else {
+        ""
+    };
+    format!("the answer broke off: {how}{colon}{said}{hint}")
+}
+
+/// Exit code of ssh for its own troubles.
+const SSH_FAILED: i32 = 255;
 
 /// Whether ssh had come further than to sshd's first words when it lost its patience.
 fn is_slow(why: &str) -> bool {
@@ -245,4 +259,24 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(stdout: &str, stderr: &str) -> Raw {
+        let (stdout, stderr) = (stdout.into(), stderr.into());
+        Raw { stdout, stderr, complete: false, sent_ms: 0, took: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_login_shell_that_ends_itself_is_told_from_a_lost_connection() {
+        let ended = broke_off("exit status: 0", Some(0), &raw("Welcome\n", ""));
+        assert!(ended.contains("start-up files"), "{ended}");
+        for (code, stdout) in [(Some(255), ""), (None, ""), (Some(0), "@@hamn 1 begin 0\n")] {
+            let broken = broke_off("it ended", code, &raw(stdout, "Connection reset by peer\n"));
+            assert_eq!(broken, "the answer broke off: it ended: Connection reset by peer", "{code:?} {stdout}");
+        }
+    }
 }

@@ -78,7 +78,8 @@ impl Home {
     /// Writes a file of a run for its owner only, by a temporary name and a rename.
     pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
         use io::Write as _;
-        let temporary = path.with_extension("new");
+        // Two commands may do this at once.
+        let temporary = path.with_extension(format!("{}.new", std::process::id()));
         let _ = fs::remove_file(&temporary);
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(content)?;

@@ -238,6 +238,10 @@ impl Clock for Rehearsal {
         UnixMillis(self.world(|w| w.now_ms()))
     }
 
+    fn steady(&self) -> Duration {
+        Duration::from_millis(self.now().0)
+    }
+
     async fn sleep(&self, pause: Duration) {
         self.call(Happening::Pass { ms: pause.as_millis() as u64 }).await;
     }

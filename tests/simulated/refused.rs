@@ -4,6 +4,8 @@ use std::sync::{Arc, atomic::Ordering};
 
 use hamn::engine::Ending;
 use journal_schema::{Direction, Payload};
+use lab::sim::World;
+use workflows::model::NodeId;
 
 use crate::{
     campaign::{Came, Case, carry_through, cases},
@@ -70,4 +72,24 @@ fn t1_behind_the_pivot_there_is_no_way_back() {
     let stage = died_behind(&case(), "promote.database");
     refuses(&stage, Do::Rollback, "the pivot may have happened");
     assert_eq!(carry_through(&stage), Came::Done, "{}", story(&stage.records()));
+}
+
+/// The fence device said *off* of another outlet: the machine lives, and answers for the service address. What only looks says so before
+/// anything is promoted; that the standby's database was found running is no pivot, so the way back is open.
+#[test]
+fn t6_somebody_at_the_address_before_the_promotion_leaves_the_way_back_open() {
+    let mut stage = Stage::of(&case(), Script::default());
+    stage.meddle = Arc::new(|scene| {
+        if scene.jobs.ended().any(|token| token.to_string().contains("disarm.target")) {
+            scene.world.foreign_arp(Some(World::mac(NodeId::A)));
+        }
+    });
+    let ending = stage.program(Do::Start);
+    let told = story(&stage.records());
+    assert!(matches!(&ending, Some(Ending::Failed { pivot_passed: false, .. })), "{ending:?}\n{told}");
+    assert!(stage.state().expect("a run").can_roll_back(), "{told}");
+    let undone = stage.program(Do::Rollback);
+    assert_eq!(undone, Some(Ending::RolledBack), "{}", story(&stage.records()));
+    assert_eq!(stage.scene.lock().unwrap().world.effect_count("promote b"), 0);
+    assert!(stage.violations.lock().unwrap().is_empty());
 }

@@ -160,3 +160,28 @@ fn a_second_reboot_while_the_last_things_are_put_back_is_seen() {
     }
     assert!(struck > 50, "{struck} histories were struck");
 }
+
+/// What came of each try of each step.
+fn tries(records: &[Record]) -> Vec<(String, u32, Verdict)> {
+    let of = |r: &Record| match &r.payload {
+        Payload::Outcome { step, attempt, verdict, .. } => Some((step.clone(), attempt.0, *verdict)),
+        _ => None,
+    };
+    records.iter().filter_map(of).collect()
+}
+
+/// Somebody sets the clock of hamn's machine in the middle of a run, an hour ahead at each reading. A place that refuses one connection is
+/// waited for as long as ever: patience is time that passes, not what a wall clock shows.
+#[test]
+fn t21_a_wall_clock_that_leaps_does_not_end_patience() {
+    for case in cases().into_iter().take(2) {
+        for at in 0..reference(&case).calls {
+            let calls = vec![(at, Mishap::Refuse)];
+            let [leaps, stays] = [3_600_000, 0].map(|leap_ms| {
+                let stage = Stage::of(&case, Script { calls: calls.clone(), leap_ms, ..Script::default() });
+                (stage.program(Do::Start), tries(&stage.records()))
+            });
+            assert_eq!(leaps, stays, "{}: call {at}", case.name);
+        }
+    }
+}

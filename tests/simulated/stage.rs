@@ -8,15 +8,16 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use hamn::{
-    engine::{Answer, Asker, Ending, Engine, Event, Observer, Patience, Plans, Question, Start, Stop},
+    engine::{Answer, Asker, Clock, Ending, Engine, Event, Observer, Patience, Plans, Question, Start, Stop},
     journal::{MemoryStore, Store, StoreError},
     remote::simulated::{Fate, Jobs, Life, Mishap, Scene, Simulated, SimulatedClock},
 };
-use journal_schema::{Digest, Operator, Payload, Record, RunId, RunState, Token};
+use journal_schema::{Digest, Operator, Payload, Record, RunId, RunState, Token, UnixMillis};
 use lab::sim::{Strike, World};
 use workflows::{Request, Workflow, model::NodeId, model::Pair};
 
@@ -42,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) strikes: Vec<(u64, u64, Strike)>,
     /// While set, no place is reached.
     pub(crate) silent: Arc<AtomicBool>,
+    /// How far the wall clock of hamn's machine leaps ahead each time that it is read, milliseconds.
+    pub(crate) leap_ms: u64,
 }
 
 impl Script {
@@ -68,6 +71,29 @@ impl Fate for Script {
 
     fn strikes(&self, n: u64) -> Vec<(u64, Strike)> {
         self.strikes.iter().filter(|(at, ..)| *at == n).map(|(_, ms, strike)| (*ms, *strike)).collect()
+    }
+}
+
+/// A wall clock that is set while hamn works.
+struct Wound {
+    clock: SimulatedClock,
+    leap_ms: u64,
+    ahead_ms: AtomicU64,
+}
+
+#[async_trait]
+impl Clock for Wound {
+    fn now(&self) -> UnixMillis {
+        let ahead = self.ahead_ms.fetch_add(self.leap_ms, Ordering::Relaxed);
+        UnixMillis(self.clock.now().0 + ahead)
+    }
+
+    fn steady(&self) -> Duration {
+        self.clock.steady()
+    }
+
+    async fn sleep(&self, pause: Duration) {
+        self.clock.sleep(pause).await;
     }
 }
 
@@ -255,7 +281,11 @@ impl Stage {
                 late: Mutex::default(),
             }),
             remote: Arc::new(remote),
-            clock: Arc::new(SimulatedClock::new(self.scene.clone(), life)),
+            clock: Arc::new(Wound {
+                clock: SimulatedClock::new(self.scene.clone(), life),
+                leap_ms: self.script.leap_ms,
+                ahead_ms: AtomicU64::new(0),
+            }),
             observer: Arc::new(Deaf),
             asker: self.asker.clone(),
             pair: self.pair.clone(),

@@ -242,6 +242,10 @@ pub const PLACE: &[&str] = &[
     UNPROTECTED,
 ];
 
+/// What was open about the machine that had been put out of service, before it was given the service again: a machine that is off or
+/// replicates nothing is not promoted, so none of it is so any more, and what is so of the other one the later run has opened itself.
+pub const OUT_OF_SERVICE: &[&str] = &["fenced", "stood-down"];
+
 /// What was open about a pair that was none, before it was made one again.
 pub const PAIR: &[&str] = &["dissolved", "fenced", UNPROTECTED];
 

@@ -117,5 +117,9 @@ fn what_a_later_run_settles_is_opened_by_some_run() {
     }
     assert!(settled > 20, "{settled}");
     assert!(registry::settles("failback", "unprotected") && registry::settles("failback", "fenced"));
+    // Over and back: of the machine that is in service again, nobody says that it is off or that its database is stopped.
+    for workflow in ["failover", "switchover"] {
+        assert!(registry::settles(workflow, "fenced") && registry::settles(workflow, "stood-down"), "{workflow}");
+    }
     assert!(!registry::settles("drill", "unprotected") && !registry::settles("failback", "divergence"));
 }

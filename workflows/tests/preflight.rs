@@ -169,6 +169,15 @@ fn t35_a_cfgloc_that_leads_elsewhere_is_found_early() {
     );
     refused(&healthy().says("s/|.*//p", ok("Pg:dbname=xcatdb\n")), "hamn needs Pg:dbname=xcatdb;host=");
     refused(&healthy().says("s/|.*//p", ok("Pg:dbname=other;host=10.77.0.10\n")), "leads to the database other");
+    // A port where nobody listens: xcatd would wait there behind the pivot, for hamn writes the host only.
+    refused(
+        &healthy().says("s/|.*//p", ok("Pg:dbname=xcatdb;host=10.77.0.12;port=5433\n")),
+        "leads to port 5433, configured is 5432: write port=5432 there",
+    );
+    for dsn in ["Pg:host=mn-standby;dbname=xcatdb", "Pg:port=5432;dbname=xcatdb;host=10.77.0.12"] {
+        let step = step("failover", &Desk::new(), "preflight.target");
+        is(&looked(&step, &healthy().says("s/|.*//p", ok(&format!("{dsn}\n")))), Verdict::Succeeded, "has what");
+    }
 }
 
 #[test]

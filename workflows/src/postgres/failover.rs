@@ -10,7 +10,7 @@ use crate::{
         postgres::{self, Proof},
         preflight, schedules, verify, xcat,
     },
-    table::{Guard, PLACE, Row, Workflow, row, states},
+    table::{Guard, OUT_OF_SERVICE, PLACE, Row, Workflow, row, states},
 };
 
 states! {
@@ -61,5 +61,5 @@ const TABLE: &[Row<Failover>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the standby takes over from a machine that is dead, or is made so first";
-    Workflow::new("failover", about, TABLE, S::Requested, S::Done).settles(PLACE)
+    Workflow::new("failover", about, TABLE, S::Requested, S::Done).settles(PLACE).settles(OUT_OF_SERVICE)
 }

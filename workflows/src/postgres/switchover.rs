@@ -13,7 +13,7 @@ use crate::{
         postgres::{self, Proof},
         preflight, schedules, verify, xcat,
     },
-    table::{Guard, PLACE, Row, Stake, Workflow, row, states},
+    table::{Guard, OUT_OF_SERVICE, PLACE, Row, Stake, Workflow, row, states},
 };
 
 states! {
@@ -69,5 +69,8 @@ const TABLE: &[Row<Switchover>] = &[
 /// The workflow.
 pub fn workflow() -> Workflow {
     let about = "the two machines change places in order; no acknowledged row is lost";
-    Workflow::new("switchover", about, TABLE, S::Requested, S::Done).stake(Stake::StepsDown).settles(PLACE)
+    Workflow::new("switchover", about, TABLE, S::Requested, S::Done)
+        .stake(Stake::StepsDown)
+        .settles(PLACE)
+        .settles(OUT_OF_SERVICE)
 }

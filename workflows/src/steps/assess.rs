@@ -4,11 +4,12 @@ use journal_schema::{Channel, DatabaseRole, Fact, Tri, Verdict};
 
 use super::{Batch, clocks, device, fit, hasten, judge, loss, read, refusal, schedules, server, target, wire, xcat};
 use crate::{
+    by_hand::as_root,
     known::Known,
     model::{Node, NodeId, Pair},
     notes,
     script::Output,
-    step::{Judgement, Place, Step},
+    step::{Judgement, Place, Step, next},
     table::{Context, Request},
     vocabulary::{self, Helper, sql},
 };
@@ -173,7 +174,14 @@ fn weigh_one(pair: &Pair, node: &Node, seen: &Seen, strict: bool, output: &Outpu
         Err((verdict, why)) => Judgement { verdict, evidence: facts, why },
         Ok((offset, error)) if offset.unsigned_abs().saturating_add(error) > limit => {
             let why = format!(
-                "the clock of {name} could not be measured well enough: {offset} ms ± {error}, allowed are {limit} ms"
+                "the clock of {name} could not be measured well enough: {offset} ms ± {error}, allowed are {limit} ms; its answer took \
+                 {}.{} s to come{}",
+                output.took_ms / 1000,
+                output.took_ms % 1000 / 100,
+                next(
+                    &as_root(node, "true"),
+                    "must come back at once: its login may be slow (start-up files, PAM, name service)"
+                )
             );
             Judgement::unknown(why, facts)
         }

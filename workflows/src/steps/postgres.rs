@@ -54,6 +54,9 @@ fn running(ctx: &Context<'_>) -> Step {
     let script = Script::new().look(vocabulary::control(&pg.control, "start"));
     Step {
         judge_effect: the_probe_decides(),
+        // Behind what only looks: one that is found running is an effect of the pivot that cannot be taken back, and whoever is still
+        // there at the address is mostly the other machine, whose fence device said otherwise. Nothing is promoted then.
+        stage: 1,
         volatile: true,
         retries: 3,
         ..idempotent(
@@ -109,7 +112,7 @@ fn ready(ctx: &Context<'_>) -> Step {
         Judgement { evidence: facts, why: format!("standby {expected}; {}", cron.why), verdict: cron.verdict }
     });
     Step {
-        stage: 1,
+        stage: 2,
         retries: 1,
         traps: &[22, 23, 52],
         ..Step::observe("promote.ready", title, target(ctx), batch.script(), seen)
@@ -121,7 +124,7 @@ fn once(ctx: &Context<'_>) -> Step {
     let name = ctx.target().name.clone();
     let before = ctx.known.database(&ctx.target().name).2;
     Step {
-        stage: 2,
+        stage: 3,
         judge_effect: judge(promoted),
         opens: Some(OpenItem {
             id: UNPROTECTED.into(),

@@ -313,6 +313,15 @@ impl Seen {
                     "{} on {name} leads to the database {database}, configured is {}",
                     xcat.cfgloc, pg.database
                 ));
+            } else if read::dsn_port(dsn) != pg.port.to_string() {
+                // hamn writes the host only: xcatd would wait for a port where nobody listens, behind the pivot.
+                found.bars.push(format!(
+                    "{} on {name} leads to port {}, configured is {}: write port={} there, or correct port in [database]",
+                    xcat.cfgloc,
+                    read::dsn_port(dsn),
+                    pg.port,
+                    pg.port
+                ));
             }
         }
         let there: Vec<&str> = lines.iter().filter(|(w, _)| *w == "link").map(|(_, l)| *l).collect();

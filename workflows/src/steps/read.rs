@@ -279,6 +279,12 @@ pub fn dsn_host(dsn: &str) -> Option<&str> {
     Some(rest.split([';', '|']).next().unwrap_or(rest).trim())
 }
 
+/// `port=` of xcatd's database configuration, wherever it stands among the settings; without one it is PostgreSQL's usual port.
+pub fn dsn_port(dsn: &str) -> &str {
+    let settings = dsn.split('|').next().unwrap_or(dsn).trim_start_matches("Pg:");
+    settings.split(';').find_map(|part| part.trim().strip_prefix("port=")).map_or("5432", str::trim)
+}
+
 /// Whether `tabdump site` gave the site table of a cluster: header, and the row of the master (exit codes lie).
 pub fn site_table(r: &ActionResult) -> Result<(), String> {
     let Some(text) = complete(r) else {
