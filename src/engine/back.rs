@@ -125,7 +125,14 @@ impl Drive<'_> {
         let unknown =
             |why: String| Tried { judgement: Judgement::unknown(why, Vec::new()), hopeless: false, output: None };
         let mut tried = match self.job(step, token, &script, limit).await {
-            Reached::Answer(JobAnswer::Finished(output)) => Tried::judged((undo.judge)(&output), output),
+            Reached::Answer(JobAnswer::Finished(output)) => {
+                let mut tried = Tried::judged((undo.judge)(&output), output);
+                // It has ended, and this token answers the same for ever: what could not be told is told by another try.
+                if tried.judgement.verdict == Verdict::Unknown {
+                    tried.judgement.verdict = Verdict::Failed;
+                }
+                tried
+            }
             // It died with its place. A compensation may be done any number of times, and this token never answers otherwise.
             Reached::Answer(JobAnswer::Lost { why }) => Tried {
                 judgement: Judgement::failed(format!("the job was lost ({why})"), Vec::new()),

@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use hamn::{engine::Ending, remote::simulated::Mishap};
+use journal_schema::{Payload, Record};
 use lab::sim::{EndState, Strike, World};
-use workflows::model::NodeId;
+use workflows::{model::NodeId, step::told};
 
 use crate::{
-    campaign::{Case, cases},
+    campaign::{Case, cases, run},
     judge::{difference, matters, reference},
     random::MISHAPS,
     stage::{Do, Ink, RUN, Script, Stage, story},
@@ -158,4 +159,35 @@ fn an_interrupted_rollback_ends() {
     for case in cases() {
         rollbacks_interrupted(&case, 1);
     }
+}
+
+/// A reboot in the midst of the way back of a drill takes what its test node is deleted by. Both commands for that are named, the way back is
+/// not tied to what was heard then, and ends as soon as they were typed.
+#[test]
+fn t54_what_a_reboot_took_from_a_drill_is_named_and_its_rollback_ends() {
+    let case = crate::hadr::case_of("DB2 drill", "drill", workflows::example::procedure(), |_| {});
+    let (whole, _) = run(&case, Script::default());
+    let added = |r: &Record| matches!(&r.payload, Payload::Outcome { step, .. } if step == "drill.add");
+    let at = whole.records().iter().position(added).expect("a drill adds a test node") as u64;
+    let commits = vec![(at, Ink::DieAfter)];
+    let turned = |calls: Vec<(u64, Mishap)>| {
+        let stage = Stage::of(&case, Script { commits: commits.clone(), calls, ..Script::default() });
+        assert_eq!(stage.program(Do::Start), None);
+        stage
+    };
+    let begin = turned(Vec::new()).calls.load(Ordering::Relaxed);
+    let mut found = 0;
+    for call in begin..begin + 4 {
+        let stage = turned(vec![(call, Mishap::RebootAfter(0))]);
+        let Some(Ending::Stuck { step, why, settle }) = stage.program(Do::Rollback) else { continue };
+        assert_eq!(step, "drill.add", "{why}");
+        let typed: Vec<&str> = told(&why).1.into_iter().map(|(command, _)| command).collect();
+        assert!(typed.len() == 2 && typed[0].contains("db2start") && typed[1].ends_with("startsrc -s xcatd"), "{why}");
+        assert!(settle.starts_with(&format!("hamn rollback {RUN}")), "{settle}");
+        stage.scene.lock().unwrap().world.heal(NodeId::A);
+        assert_eq!(stage.program(Do::Rollback), Some(Ending::RolledBack), "{}", story(&stage.records()));
+        assert_eq!(stage.items(), BTreeSet::new());
+        found += 1;
+    }
+    assert!(found > 0, "no reboot met the undoing");
 }

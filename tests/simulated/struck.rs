@@ -104,7 +104,9 @@ fn mended(case: &Case, reference: &Reference, script: &Script, stage: &Stage, ca
 /// he wanted from a new one.
 fn given_up(case: &Case, stage: &Stage) -> Result<(), String> {
     let mut world = stage.scene.lock().unwrap().world.clone();
-    for id in NodeId::BOTH {
+    // A machine that is off keeps its claim; nobody can take it away there.
+    let on: Vec<NodeId> = NodeId::BOTH.into_iter().filter(|id| world.powered(*id)).collect();
+    for id in on {
         world.remove_file(id, &vocabulary::claim_text_path(&case.pair));
     }
     let anew = Case { world, ..case.clone() };
@@ -115,4 +117,23 @@ fn given_up(case: &Case, stage: &Stage) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("given up, and the new run: {came:?}, it holds: {holds}, {violations:?}\n{}", story(&stage.records())))
+}
+
+/// The primary hands over and dies before its jobs are disarmed: that run can go neither way. Who types what it says (gives it up, takes the
+/// claims away, starts anew) gets a failover, with the machine dead as it is.
+#[test]
+fn a_primary_that_dies_while_it_hands_over_is_failed_over_from_as_told() {
+    let case = crate::hadr::case_of("DB2 failover, both alive", "failover", workflows::example::procedure(), |_| {});
+    let dies = Strike::Power { id: NodeId::A, on: false };
+    let died = (0..reference(&case).calls).find_map(|at| {
+        let (stage, came) = run(&case, Script { strikes: vec![(at, 0, dies)], ..Script::default() });
+        (came == Came::Stopped("disarm.other".into())).then_some(stage)
+    });
+    let stage = died.expect("a call at which it dies before its jobs are disarmed");
+    let Some(Ending::Stuck { settle, .. }) = stage.program(Do::Rollback) else {
+        panic!("a dead machine's jobs were put back\n{}", story(&stage.records()))
+    };
+    let typed: Vec<&str> = settle.lines().filter_map(|line| line.split("   #").next()).collect();
+    assert!(typed[1].starts_with(&format!("hamn abandon {RUN} --reason ")), "{settle}");
+    given_up(&case, &stage).unwrap_or_else(|what| panic!("{what}"));
 }

@@ -90,10 +90,11 @@ pub(super) fn set_primary(interface: &str, new: Address, kernel: &mut dyn Kernel
     let aliases = kernel.odm().interfaces.iter().find(|i| i.name == interface).map(|i| i.aliases.clone());
     if former.first() != Some(&new) {
         if former.contains(&new) {
-            kernel.remove_address(interface, new.address);
+            kernel.make_primary(interface, new);
+        } else {
+            kernel.set_link(interface, true);
+            kernel.add_address(interface, new, true);
         }
-        kernel.set_link(interface, true);
-        kernel.add_address(interface, new, true);
         if let Some(old) = former.first().filter(|old| aliases.is_none_or(|a| !a.contains(old))) {
             kernel.remove_address(interface, old.address);
         }

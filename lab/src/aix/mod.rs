@@ -239,6 +239,13 @@ pub trait Kernel {
     /// Takes an address away; whether it was there. Others of its network stay.
     fn remove_address(&mut self, interface: &str, address: Ipv4Addr) -> bool;
 
+    /// An alias becomes the primary address.
+    fn make_primary(&mut self, interface: &str, address: Address) {
+        self.remove_address(interface, address.address);
+        self.set_link(interface, true);
+        self.add_address(interface, address, true);
+    }
+
     /// Switches an interface on or off.
     fn set_link(&mut self, interface: &str, up: bool);
 

@@ -161,6 +161,14 @@ impl Kernel for Host<'_> {
         held
     }
 
+    /// The machine bore it until this very command: its probe could only say "own", and nobody else can have taken it since. Somebody who
+    /// answers for it all the same is seen when it is added.
+    fn make_primary(&mut self, interface: &str, address: Address) {
+        self.remove_address(interface, address.address);
+        self.world.m_mut(self.id).probed |= u32::from(address.address) == self.world.fixed.service;
+        self.add_address(interface, address, true);
+    }
+
     fn set_link(&mut self, _interface: &str, _up: bool) {}
 
     fn link(&self, interface: &str) -> Option<Link> {

@@ -5,11 +5,15 @@ use journal_schema::{HadrRole, OpenItem, Tri, Verdict};
 
 use super::{claim, epoch, fit, idempotent, judge, look, read, roles, running, schedules, service_nodes, undo, xcat};
 use crate::{
-    Request, db2, host,
-    model::{Node, NodeId},
+    Request,
+    by_hand::as_root,
+    db2::{self, advice::activate},
+    host,
+    model::{Node, NodeId, Platform},
     script::{ActionResult, Output, Script},
-    step::{Judge, Judgement, Place, Step},
+    step::{Judge, Judgement, Place, Step, next},
     table::Context,
+    vocabulary,
 };
 
 /// Group of the test node.
@@ -59,7 +63,7 @@ pub fn start(ctx: &Context<'_>) -> Vec<Step> {
         undo(back.script, back.probe, judge(move |output: &Output| judge_gone(&output.clone().split(gone).1)));
     let as_it_was = undo(
         Script::new(),
-        look(crate::vocabulary::xcatd_processes()),
+        look(vocabulary::xcatd_processes()),
         judge(|_| Judgement::succeeded("xcatd ran before the drill", Vec::new())),
     );
     let undo = Some(if was_down { stopped } else { as_it_was });
@@ -76,9 +80,9 @@ pub fn add(ctx: &Context<'_>) -> Vec<Step> {
     let back = undo(
         delete_script(ctx, node, &name),
         shown(ctx, node, &name),
-        judge({
+        needs_xcatd(ctx, node, {
             let name = name.clone();
-            move |output: &Output| absent(&name, output.at(1))
+            judge(move |output: &Output| absent(&name, output.at(1)))
         }),
     );
     let step = idempotent(
@@ -132,7 +136,13 @@ pub fn verify(ctx: &Context<'_>) -> Vec<Step> {
     let (node, name) = (ctx.target(), test_node(ctx));
     let title = format!("the test node {name} is in the database on {}, with its attributes", node.name);
     let place = Place::Node(ctx.request.target);
-    let step = Step::observe("drill.verify", title, place, shown(ctx, node, &name), present(ctx, &name));
+    let step = Step::observe(
+        "drill.verify",
+        title,
+        place,
+        shown(ctx, node, &name),
+        needs_xcatd(ctx, node, present(ctx, &name)),
+    );
     fit(vec![Step { retries: 2, traps: &[54], section: "5.1.9 standby step 3", ..step }])
 }
 
@@ -145,7 +155,7 @@ pub fn delete(ctx: &Context<'_>) -> Vec<Step> {
         Place::Node(ctx.request.target),
         delete_script(ctx, node, &name),
         shown(ctx, node, &name),
-        gone(&name),
+        needs_xcatd(ctx, node, gone(&name)),
     );
     fit(vec![Step {
         judge_effect: super::the_probe_decides(),
@@ -187,7 +197,13 @@ pub fn verify_gone(ctx: &Context<'_>) -> Vec<Step> {
     let (id, name) = (primary(ctx), test_node(ctx));
     let node = ctx.pair.node(id);
     let title = format!("the test node {name} is not in the database on {}", node.name);
-    let step = Step::observe("drill.verify-gone", title, Place::Node(id), shown(ctx, node, &name), gone(&name));
+    let step = Step::observe(
+        "drill.verify-gone",
+        title,
+        Place::Node(id),
+        shown(ctx, node, &name),
+        needs_xcatd(ctx, node, gone(&name)),
+    );
     let mut steps = vec![Step { retries: 2, traps: &[54], section: "5.1.9 primary again step 3", ..step }];
     steps.extend(roles::both(ctx, id, "drill.end"));
     fit(steps)
@@ -204,18 +220,7 @@ pub fn release(ctx: &Context<'_>) -> Vec<Step> {
     let id = primary(ctx);
     let request = Request { target: id, ..ctx.request.clone() };
     let serves = db2::serve::last_look(&Context { request: &request, ..*ctx });
-    let pair = roles::both(ctx, id, "release.peer").into_iter().map(|step| {
-        let (name, database) = (step.place.name(ctx.pair).to_owned(), ctx.pair.db2());
-        let (seen, instance, database) = (step.judge_probe, database.instance.clone(), database.database.clone());
-        let judge_probe = judge(move |output: &Output| match seen(output) {
-            Judgement { verdict: Verdict::Failed, evidence, why } => {
-                let start = format!("as {instance} on {name}: db2start; db2 activate db {database}");
-                Judgement::failed(format!("{why}; if it was rebooted, {start}; then hamn resume"), evidence)
-            }
-            good => good,
-        });
-        Step { stage: 1, judge_probe, ..step }
-    });
+    let pair = roles::both(ctx, id, "release.peer").into_iter().map(|step| Step { stage: 1, ..step });
     fit(claim::release_both(ctx).into_iter().chain(serves).chain(pair).collect())
 }
 
@@ -246,6 +251,23 @@ fn present(ctx: &Context<'_>, name: &str) -> Judge {
             None => Judgement::succeeded(format!("{name} is in the database with its attributes"), Vec::new()),
             Some(missing) => Judgement::failed(format!("{name} is in the database without {missing:?}"), Vec::new()),
         }
+    })
+}
+
+/// What lsdef and rmdef need and a boot does not bring by itself is named where they could not tell: the database, then xcatd.
+fn needs_xcatd(ctx: &Context<'_>, node: &Node, seen: Judge) -> Judge {
+    let start = match node.platform {
+        Platform::Linux => vocabulary::control(&ctx.pair.xcat.control, "start"),
+        Platform::Aix => vocabulary::aix::startsrc("xcatd"),
+    };
+    let database = activate(node, ctx.pair.db2(), false);
+    let xcatd =
+        next(&as_root(node, &start.argv.join(" ")), "then xcatd, by which the test node is looked up and deleted");
+    judge(move |output: &Output| match seen(output) {
+        Judgement { verdict: Verdict::Unknown, evidence, why } => {
+            Judgement::unknown(format!("{why}{database}{xcatd}"), evidence)
+        }
+        told => told,
     })
 }
 

@@ -5,11 +5,12 @@ use journal_schema::{Fact, HadrConnection, HadrRole, HadrState, Tri};
 use super::{fit, idempotent, judge, look, read};
 use crate::{
     db2::{
+        advice::activate,
         message::{self, Said},
         read::{Seen, group, hadr},
     },
     host,
-    model::NodeId,
+    model::{Db2, Node, NodeId},
     script::{Output, Script},
     step::{Judge, Judgement, Place, Step},
     table::Context,
@@ -45,7 +46,7 @@ pub fn peer(ctx: &Context<'_>, id: NodeId, step_id: &str, role: HadrRole) -> Ste
     let node = ctx.pair.node(id);
     let probe = look(db2::hadr(ctx.pair.db2())).look(host::clock(node));
     let title = format!("the database on {} is {} in peer state, connected", node.name, name(role));
-    let seen = is_peer(node.name.clone(), ctx.pair.db2().database.clone(), role);
+    let seen = is_peer(node, ctx.pair.db2(), role);
     Step {
         // Until the standby has caught up: 1, 2, 4 … s, more than four minutes in all.
         retries: 8,
@@ -66,8 +67,11 @@ pub fn name(role: HadrRole) -> &'static str {
     }
 }
 
-/// Judges `db2pd -hadr` and the clock beside it.
-pub(crate) fn is_peer(node: String, database: String, role: HadrRole) -> Judge {
+/// Judges `db2pd -hadr` and the clock beside it. A database that is down, as after a boot, is started by a person: a run changes roles, and
+/// does not decide that a machine that fell belongs in the service again.
+fn is_peer(node: &Node, db2: &Db2, role: HadrRole) -> Judge {
+    let (node, database, starts) =
+        (node.name.clone(), db2.database.clone(), [true, false].map(|runs| activate(node, db2, runs)));
     judge(move |output: &Output| {
         let seen = hadr(output.at(0), &database);
         let facts = vec![fact(&node, &seen, read::count(output.at(1)))];
@@ -86,8 +90,8 @@ pub(crate) fn is_peer(node: String, database: String, role: HadrRole) -> Judge {
                 return Judgement::succeeded(why, facts);
             }
             Seen::Standard => format!("the database on {node} is in no HADR pair"),
-            Seen::Inactive => format!("the database on {node} is not active"),
-            Seen::InstanceDown => format!("the instance on {node} is stopped"),
+            Seen::Inactive => format!("the database on {node} is not active{}", starts[0]),
+            Seen::InstanceDown => format!("the instance on {node} is stopped{}", starts[1]),
             // A race with its own change of state is usual: look again.
             Seen::Unknown => format!("what db2pd says on {node} is not understood: {}", read::said(output.at(0))),
         };
@@ -108,7 +112,7 @@ pub fn change(ctx: &Context<'_>, id: NodeId, step_id: &str, section: &'static st
         Place::Node(id),
         script,
         look(db2::hadr(database)).look(host::clock(node)),
-        is_peer(node.name.clone(), database.database.clone(), HadrRole::Primary),
+        is_peer(node, database, HadrRole::Primary),
     );
     // What it says decides only where it refuses outright; a lost answer is for the look.
     let judge_effect = judge(|output: &Output| match statement(output.at(0)) {
