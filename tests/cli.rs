@@ -66,6 +66,9 @@ fn a_wrong_command_line_is_2_and_help_is_0() {
     assert_eq!(exit(&hamn(state.path(), &["--version"])), 0);
     assert_eq!(exit(&hamn(state.path(), &[])), 2);
     assert_eq!(exit(&hamn(state.path(), &["fly"])), 2);
+    let json = hamn(state.path(), &["--json", "fly"]);
+    let error: serde_json::Value = serde_json::from_slice(&json.stderr).unwrap();
+    assert_eq!((exit(&json), &error["error"]["class"]), (2, &"usage".into()));
     let unknown = hamn(state.path(), &["workflow", "show", "teleport"]);
     assert_eq!(exit(&unknown), 2);
     assert!(said(&unknown).1.contains("failover, switchover"), "{unknown:?}");
@@ -92,6 +95,25 @@ fn errors_have_three_lines_or_are_json() {
     assert_eq!(error["error"]["class"], "refused");
     assert_eq!(error["error"]["exit"], 3);
     assert!(error["error"]["next"].as_str().unwrap().contains("--config"), "{error}");
+}
+
+#[test]
+fn a_device_without_an_end_is_no_configuration() {
+    let state = tempfile::tempdir().unwrap();
+    let output = hamn(state.path(), &["config", "check", "--config", "/dev/zero"]);
+    assert!(exit(&output) == 3 && said(&output).1.contains("larger than 16 MiB"), "{output:?}");
+}
+
+#[test]
+fn what_cannot_be_imported_leaves_no_journal_behind() {
+    let state = tempfile::tempdir().unwrap();
+    let (text, dir) = (state.path().join("text"), state.path().join("state"));
+    for bytes in ["", "no journal\n", "{\"run\":"] {
+        fs::write(&text, bytes).unwrap();
+        let output = hamn(&dir, &["journal", "import", text.to_str().unwrap()]);
+        assert_eq!(exit(&output), 3, "{bytes:?}: {output:?}");
+        assert!(!dir.exists(), "{bytes:?}");
+    }
 }
 
 #[test]
@@ -262,8 +284,12 @@ fn a_run_can_be_listed_shown_and_exported() {
 #[test]
 fn a_journal_that_is_held_says_by_whom() {
     let state = tempfile::tempdir().unwrap();
-    let store = keep(&told_to_the_pivot(), state.path());
-    for command in [&["journal", "verify"][..], &["journal", "show"], &["journal", "import", "/dev/null"]] {
+    let file = state.path().join("run.jsonl");
+    drop(keep(&told_to_the_pivot(), state.path()));
+    assert_eq!(exit(&hamn(state.path(), &["journal", "export", "-o", file.to_str().unwrap()])), 0);
+    let holder = Holder { operator: alice(), purpose: "run 0190 (failover)".into(), since: UnixMillis(START) };
+    let store = GuardedStore::open(&StateDir::new(state.path()), &holder).unwrap();
+    for command in [&["journal", "verify"][..], &["journal", "show"], &["journal", "import", file.to_str().unwrap()]] {
         let output = hamn(state.path(), command);
         assert_eq!(exit(&output), 3, "{command:?}: {output:?}");
         let (_, error) = said(&output);

@@ -98,6 +98,8 @@ fn t43_weak_values_of_hadr_are_warned_of() {
 /// Every class: a name, what is edited in the sample, and what it becomes.
 const CLASSES: &[(&str, &str, &str)] = &[
     ("syntax: a quote is missing", "interface = \"eth0\"", "interface = \"eth0"),
+    ("fence device without an address", "ip = \"10.79.0.11\"", "ip = \"\""),
+    ("fence device that is no address", "ip = \"10.79.0.11\"", "ip = \"10.79.0.11;id\""),
     ("syntax: a key twice", "prefix = 24", "prefix = 24\nprefix = 25"),
     ("unknown key, near", "address = \"10.77.0.10\"", "adress = \"10.77.0.10\""),
     ("unknown key of another section", "interface = \"eth0\"", "interface = \"eth0\"\nlanplus = \"1\"\nport = 5432"),
@@ -253,7 +255,7 @@ fn docs_list_every_key() {
 
 prop_compose! {
     /// Options of a fence agent: names as agents have them, values with everything that TOML must quote.
-    fn options()(names in proptest::collection::btree_set("[a-z][a-z0-9_]{0,8}", 1..6), values in proptest::collection::vec("[ -~é\"'\\\\#=]{0,12}", 6)) -> Vec<(String, String)> {
+    fn options()(names in proptest::collection::btree_set("[a-z][a-z0-9_]{0,8}", 1..6), values in proptest::collection::vec("[ -~é\"'\\\\#=]{0,11}[!-~]", 6)) -> Vec<(String, String)> {
         names.into_iter().filter(|n| n != "action" && n != "ip" && n != "ipaddr").zip(values).collect()
     }
 }

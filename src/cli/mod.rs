@@ -165,11 +165,7 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            return code.into();
-        }
+        Err(error) => return wrong_line(&error).into(),
     };
     start_log(cli.globals.verbose);
     let json = cli.globals.json;
@@ -179,6 +175,22 @@ pub fn main() -> ExitCode {
             out::trouble(&trouble, json);
             trouble.exit.into()
         }
+    }
+}
+
+/// Help, version, or what is wrong with the command line; for programs as every other error.
+fn wrong_line(error: &clap::Error) -> Exit {
+    if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let text = error.render().to_string();
+        let (first, rest) = text.split_once('\n').unwrap_or((text.as_str(), ""));
+        let what = first.trim_start_matches("error: ");
+        out::trouble(&Trouble::new(Exit::Usage, what).detail(rest.trim()).next("hamn --help"), true);
+        return Exit::Usage;
+    }
+    match (error.print(), error.use_stderr()) {
+        (_, true) => Exit::Usage,
+        (Ok(()), false) => Exit::Done,
+        (Err(_), false) => Exit::Failure,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
@@ -98,10 +99,19 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, ConfigError> {
     parse::parse(text).map_err(|problems| ConfigError::Invalid { path: path.to_owned(), problems })
 }
 
+/// Largest file that is read, bytes: a device that never ends is none.
+const LARGEST: u64 = 16 << 20;
+
 /// Reads and validates a file. Files that it names are not looked at: [`check_files`] does.
 pub fn load(path: &Path) -> Result<Config, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|e| ConfigError::Unreadable { path: path.to_owned(), detail: e.to_string() })?;
+    let unreadable = |detail: String| ConfigError::Unreadable { path: path.to_owned(), detail };
+    let mut text = String::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
+        .map_err(|e| unreadable(e.to_string()))?;
+    if text.len() as u64 > LARGEST {
+        return Err(unreadable(format!("it is larger than {} MiB: no configuration is", LARGEST >> 20)));
+    }
     parse(&text, path)
 }
 

@@ -435,6 +435,14 @@ fn agent(source: &Source<'_>, section: &Section<'_, '_>, whose: &str, pins: &mut
                 "options reach the agent as lines; write it on one line",
             );
         }
+        if value.value.trim().is_empty() {
+            let hint = "write its value, or take the line away: the agent would find out when the machine must be switched off";
+            source.wrong(&value.span, format!("`{}` is empty", key.value), hint);
+        } else if key.value == "ip" && rules::address(&value.value).is_err() && rules::host_name(&value.value).is_err()
+        {
+            let hint = "write the address of the device that switches the machine's power, for example \"10.79.0.11\"";
+            source.wrong(&value.span, format!("{:?} is neither an address nor a host name", value.value), hint);
+        }
         if matches!(key.value.as_str(), "ip" | "ipaddr")
             && let Ok(ip) = value.value.parse::<IpAddr>()
             && let Some(first) = pins.addresses.seen.get(&ip.to_string())

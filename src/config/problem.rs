@@ -129,16 +129,27 @@ impl ConfigError {
     }
 
     /// What to do next.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
+        // What is typed next must look at the same file.
+        let check = |path: &PathBuf| {
+            let usual = path.as_path() == Path::new(super::DEFAULT_PATH);
+            if usual {
+                "hamn config check".to_owned()
+            } else {
+                format!("hamn config check --config {}", path.display())
+            }
+        };
         match self {
             Self::Unreadable { detail, .. } if detail.starts_with("Permission denied") => {
-                "it is its owner's alone: type the command as root (sudo)"
+                "it is its owner's alone: type the command as root (sudo)".into()
             }
             Self::Unreadable { .. } => {
-                "name another file with --config FILE or HAMN_CONFIG; a commented sample is docs/hamn.toml"
+                "name another file with --config FILE or HAMN_CONFIG; a commented sample is docs/hamn.toml".into()
             }
-            Self::Invalid { .. } => "correct the file, then: hamn config check (all keys: hamn config show --explain)",
-            Self::Files { .. } => "correct them, then: hamn config check",
+            Self::Invalid { path, .. } => {
+                format!("correct the file, then: {} (all keys: hamn config show --explain)", check(path))
+            }
+            Self::Files { path, .. } => format!("correct them, then: {}", check(path)),
         }
     }
 }

@@ -27,7 +27,7 @@ pub use layout::StateDir;
 pub use lock::{Holder, Lock};
 pub use memory::MemoryStore;
 pub use recover::Repair;
-pub use transfer::{ImportError, Imported, import};
+pub use transfer::{ImportError, Imported, import, readable};
 pub use verify::{FirstReport, MirrorReport, Report, RunReport};
 pub use view::ReadOnly;
 

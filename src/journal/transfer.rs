@@ -113,6 +113,15 @@ impl ImportError {
     }
 }
 
+/// Whether [`import`] could read `bytes`, before a store is opened for them.
+///
+/// # Errors
+///
+/// Those of [`import`], but for what depends on the store.
+pub fn readable(bytes: &[u8], from: &str) -> Result<(), ImportError> {
+    parse(bytes, from).map(drop)
+}
+
 /// Takes records over into `store`: frames or JSON lines, in any order, with duplicates, of one or several runs.
 /// Everything is checked before the first record is written; a run that exists here is extended if what is here is its beginning.
 pub async fn import(store: &dyn Store, bytes: &[u8], from: &str) -> Result<Vec<Imported>, ImportError> {

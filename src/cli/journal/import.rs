@@ -25,6 +25,8 @@ pub(super) async fn call(globals: &Globals, file: Option<&Path>) -> Outcome {
     let bytes = fs::read(&path).map_err(|e| {
         Trouble::refused(format!("{from} cannot be read")).detail(e.to_string()).next("hamn journal import FILE")
     })?;
+    // What is refused must not leave a journal where there was none.
+    journal::readable(&bytes, &from).map_err(|e| refused(&e))?;
     let holder = Holder { operator: who::operator(), purpose: "journal import".into(), since: who::now() };
     let store = GuardedStore::open(&dir, &holder)?;
     for repair in store.repairs() {
